@@ -1,0 +1,171 @@
+"""What a model is (`ModelConfig`), what a dataset is (`DatasetSpec`) and how a run goes (`TrainConfig`).
+
+Frozen dataclasses of plain values: they compare, print and go to JSON and back unchanged. Every field carries
+its help text, from which the commands make their flags.
+"""
+
+import dataclasses
+import json
+from dataclasses import dataclass, field
+
+from dagan_tf.errors import UserError
+
+ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
+DEPTHS = {"normal": 5, "more": 6, "most": 7}
+CAM_LEVELS = ("all", "last")
+
+
+def _field(default, help, choices=None):
+    """A dataclass field with the text and the choices that its command line flag shows."""
+    metadata = {"help": help, "choices": choices}
+    if default is dataclasses.MISSING:
+        return field(metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+class Config:
+    """What the three configurations share: JSON both ways and a comparison by field."""
+
+    def to_dict(self):
+        """The fields as a dictionary of JSON values (tuples become lists)."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values):
+        """The configuration of `to_dict`'s dictionary. Unknown and missing names raise `UserError`."""
+        names = {f.name for f in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - names)
+        if unknown:
+            raise UserError(
+                f"{cls.__name__} has no field {', '.join(unknown)}; its fields are {', '.join(sorted(names))}."
+            )
+        required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
+        missing = sorted(required - set(values))
+        if missing:
+            raise UserError(f"{cls.__name__} needs {', '.join(missing)}.")
+        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+
+    def replace(self, **overrides):
+        """The same configuration with some fields changed; an unknown name raises `UserError`."""
+        return type(self).from_dict({**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, **overrides})
+
+    def _check_choice(self, name, choices):
+        value = getattr(self, name)
+        if value not in choices:
+            raise UserError(f"{name} must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")
+
+    def _check_positive(self, *names):
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UserError(f"{name} must be a whole number of at least 1. Received: {value!r}.")
+
+
+@dataclass(frozen=True)
+class ModelConfig(Config):
+    """What the two networks are. The defaults are the paper's final model (row B6 of Table 4) at full width."""
+
+    num_classes: int = _field(dataclasses.MISSING, "classes of the label map, as the networks see them")
+    image_size: tuple = _field(dataclasses.MISSING, "height and width of label map and image, in pixels")
+    use_instance_edges: bool = _field(False, "add one input channel: the borders of the instance map")
+    base_filters: int = _field(64, "width w of the generator: 16w channels at the head, w at the last block")
+    discriminator_filters: int = _field(64, "channels of the first discriminator layer")
+    num_discriminators: int = _field(2, "scales of the discriminator")
+    depth: str = _field("normal", "upsamplings of the generator: 5, 6 or 7", tuple(DEPTHS))
+    attention: str = _field("sam+cam2", "rows B1 to B6 of the paper's Table 4", ATTENTIONS)
+    cam_levels: str = _field("all", "levels that Eq. 5 fuses: all (paper) or the last one (release)", CAM_LEVELS)
+    cam_filters: int = _field(16, "channels to which each level is cut before Eq. 5 fuses it (cam_levels all)")
+    spade_filters: int = _field(128, "hidden channels of every SPADE layer")
+
+    def __post_init__(self):
+        size = self.image_size
+        if isinstance(size, int):
+            size = (size, size)
+        if not (isinstance(size, (tuple, list)) and len(size) == 2 and all(isinstance(s, int) and s > 0 for s in size)):
+            raise UserError(
+                f"image_size must be (height, width), two whole numbers above 0. Received: {self.image_size!r}."
+            )
+        object.__setattr__(self, "image_size", tuple(size))
+        self._check_positive("num_classes", "base_filters", "discriminator_filters", "num_discriminators")
+        self._check_positive("cam_filters", "spade_filters")
+        self._check_choice("depth", tuple(DEPTHS))
+        self._check_choice("attention", ATTENTIONS)
+        self._check_choice("cam_levels", CAM_LEVELS)
+        factor = 2**self.upsamplings
+        if any(s % factor for s in size):
+            nearest = tuple(max(factor, round(s / factor) * factor) for s in size)
+            raise UserError(
+                f"image_size must be a multiple of {factor} in both directions, because depth={self.depth!r} doubles "
+                f"the size {self.upsamplings} times. Received: {size[0]}x{size[1]}; the nearest that fits is "
+                f"{nearest[0]}x{nearest[1]}."
+            )
+
+    @property
+    def upsamplings(self):
+        """How often the generator doubles the size between its head and the image."""
+        return DEPTHS[self.depth]
+
+    @property
+    def semantic_channels(self):
+        """Channels of the one-hot map, with the edge channel where it is used."""
+        return self.num_classes + int(self.use_instance_edges)
+
+
+@dataclass(frozen=True)
+class DatasetSpec(Config):
+    """How the label files of a dataset name its classes.
+
+    An id in a file becomes class ``id - first_id``; `unknown_id`, where there is one, becomes the last class.
+    """
+
+    num_classes: int = _field(dataclasses.MISSING, "classes as the networks see them")
+    first_id: int = _field(0, "the id in the files that is class 0")
+    unknown_id: int | None = _field(None, "the id in the files that means unlabelled: it becomes the last class")
+    class_names: tuple = _field((), "names by class, where known")
+    palette: tuple = _field((), "colours by class as (red, green, blue), where the dataset has its own")
+
+
+@dataclass(frozen=True)
+class TrainConfig(Config):
+    """How a run goes. The defaults are the paper's optimisation; presets set the recipe of each dataset."""
+
+    epochs: int = _field(50, "epochs at the constant learning rates")
+    decay_epochs: int = _field(50, "further epochs, over which the rates fall linearly to 0")
+    batch_size: int = _field(4, "images in a step, over all devices")
+    generator_rate: float = _field(1e-4, "learning rate of the generator")
+    discriminator_rate: float = _field(4e-4, "learning rate of the discriminator (two time scales)")
+    beta_1: float = _field(0.0, "Adam's first moment decay")
+    beta_2: float = _field(0.999, "Adam's second moment decay (paper 0.999, release 0.9)")
+    feature_weight: float = _field(10.0, "weight of the feature matching loss")
+    perceptual_weight: float = _field(10.0, "weight of the perceptual loss")
+    perceptual: str = _field("imagenet", "VGG19 weights: imagenet (fetched), a file (.h5 or .npz), or off")
+    ema: float = _field(0.0, "decay of the generator's moving average, for example 0.999; 0: none is kept")
+    load_scale: float = _field(1054 / 1024, "images are read at this multiple of image_size, then cropped at random")
+    flip: bool = _field(True, "mirror half of the training images")
+    seed: int = _field(0, "seed of weights, data order, crops and flips")
+
+    def __post_init__(self):
+        self._check_positive("batch_size")
+        for name in ("epochs", "decay_epochs", "seed"):
+            if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
+                raise UserError(f"{name} must be a whole number of at least 0. Received: {getattr(self, name)!r}.")
+        if self.epochs + self.decay_epochs < 1:
+            raise UserError("epochs + decay_epochs must be at least 1. Received: 0 + 0.")
+        for name in ("generator_rate", "discriminator_rate"):
+            if not getattr(self, name) > 0:
+                raise UserError(f"{name} must be above 0. Received: {getattr(self, name)!r}.")
+        for name in ("beta_1", "beta_2", "ema"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"{name} must be at least 0 and below 1. Received: {getattr(self, name)!r}.")
+        for name in ("feature_weight", "perceptual_weight"):
+            if not getattr(self, name) >= 0:
+                raise UserError(f"{name} must be at least 0. Received: {getattr(self, name)!r}.")
+        if not self.load_scale >= 1:
+            raise UserError(
+                f"load_scale must be at least 1: images are cropped from the load size. Received: {self.load_scale!r}."
+            )
+
+    @property
+    def total_epochs(self):
+        """Constant and decaying epochs together."""
+        return self.epochs + self.decay_epochs

@@ -1,0 +1,19 @@
+"""The paper's layers. `keras.ops` only: they run on every Keras backend."""
+
+from dagan_tf.layers.attention import ChannelAttention, DualAttention, MultiScaleFusion, SpatialAttention
+from dagan_tf.layers.initializers import xavier
+from dagan_tf.layers.resize import resize_nearest
+from dagan_tf.layers.spade import SPADE, SPADEResBlock
+from dagan_tf.layers.spectral_norm import SpectralNormConv2D
+
+__all__ = [
+    "SPADE",
+    "ChannelAttention",
+    "DualAttention",
+    "MultiScaleFusion",
+    "SPADEResBlock",
+    "SpatialAttention",
+    "SpectralNormConv2D",
+    "resize_nearest",
+    "xavier",
+]

@@ -1,0 +1,26 @@
+"""Nearest-neighbour resizing that every backend and XLA can differentiate, with PyTorch's choice of pixels."""
+
+import numpy as np
+from keras import ops
+
+
+def _resize_axis(x, size, axis):
+    present = x.shape[axis]
+    if size == present:
+        return x
+    if size % present == 0:
+        return ops.repeat(x, size // present, axis=axis)
+    return ops.take(x, np.arange(size) * present // size, axis=axis)
+
+
+def resize_nearest(x, size):
+    """Nearest resizing in which output pixel i reads input pixel floor(i * present / size).
+
+    Args:
+        x: (B, H, W, C) with static H and W.
+        size: (height, width) of the result.
+
+    Returns:
+        (B, height, width, C) in x's dtype.
+    """
+    return _resize_axis(_resize_axis(x, size[0], 1), size[1], 2)

@@ -1,0 +1,144 @@
+"""SPADE and its residual block (Park et al., CVPR 2019)."""
+
+import keras
+from keras import ops
+
+from dagan_tf.layers.initializers import xavier
+from dagan_tf.layers.spectral_norm import SpectralNormConv2D
+
+NEGATIVE_SLOPE = 0.2
+
+
+def batch_norm(name):
+    """Batch normalisation without affine part, with the release's constants, synchronised over devices."""
+    return keras.layers.BatchNormalization(
+        momentum=0.9,
+        epsilon=1e-5,
+        center=False,
+        scale=False,
+        synchronized=keras.backend.backend() == "tensorflow",  # the other backends raise on it
+        name=name,
+    )
+
+
+@keras.saving.register_keras_serializable(package="dagan_tf")
+class SPADE(keras.layers.Layer):
+    """Spatially adaptive denormalisation: batchnorm(x) * (1 + gamma) + beta, gamma and beta made from the label map.
+
+    Source: Park et al., "Semantic Image Synthesis with Spatially-Adaptive Normalization", Eq. 1-3.
+
+    Args:
+        semantic_channels: channels S of the level that `call` receives.
+        hidden_filters: channels of the hidden layer between label map and modulation.
+
+    Call: `spade(x, level)` with x (B, h, w, C) float and a level of `dagan_tf.semantics` of size (h, w), for example
+    `DenseLevel(one_hot)`. Returns (B, h, w, C).
+    """
+
+    def __init__(self, semantic_channels, hidden_filters=128, **kwargs):
+        super().__init__(**kwargs)
+        self.semantic_channels = semantic_channels
+        self.hidden_filters = hidden_filters
+        self.norm = batch_norm("norm")
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        self.norm.build(input_shape)
+        self.shared_kernel, self.shared_bias = self._add_conv("shared", self.semantic_channels, self.hidden_filters)
+        # Each on its own, not one kernel of 2C outputs: the fan-out of their initialisation is C.
+        self.gamma_kernel, self.gamma_bias = self._add_conv("gamma", self.hidden_filters, channels)
+        self.beta_kernel, self.beta_bias = self._add_conv("beta", self.hidden_filters, channels)
+        self.built = True
+
+    def _add_conv(self, name, inputs, filters):
+        kernel = self.add_weight(name=f"{name}_kernel", shape=(3, 3, inputs, filters), initializer=xavier())
+        return kernel, self.add_weight(name=f"{name}_bias", shape=(filters,), initializer="zeros")
+
+    def call(self, x, level, training=False):
+        gamma, beta = level.modulation(
+            (ops.convert_to_tensor(self.shared_kernel), ops.convert_to_tensor(self.shared_bias)),
+            (ops.convert_to_tensor(self.gamma_kernel), ops.convert_to_tensor(self.gamma_bias)),
+            (ops.convert_to_tensor(self.beta_kernel), ops.convert_to_tensor(self.beta_bias)),
+        )
+        return self.norm(x, training=training) * (1 + gamma) + beta
+
+    def compute_output_shape(self, input_shape, *args):
+        return input_shape
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "semantic_channels": self.semantic_channels,
+            "hidden_filters": self.hidden_filters,
+        }
+
+
+@keras.saving.register_keras_serializable(package="dagan_tf")
+class SPADEResBlock(keras.layers.Layer):
+    """Residual block with SPADE before each spectrally normalised convolution.
+
+    x_s + conv_1(lrelu(norm_1(conv_0(lrelu(norm_0(x)))))), where x_s is x, or conv_s(norm_s(x)) if the number of
+    channels changes. Source: Park et al., Figure 4 (left); leaky ReLU 0.2.
+
+    Args:
+        filters: output channels; the middle has min(input channels, filters).
+        semantic_channels: channels of the level.
+        hidden_filters: hidden channels of each SPADE layer.
+
+    Call: `block(x, level)`, x (B, h, w, C). Returns (B, h, w, filters).
+    """
+
+    def __init__(self, filters, semantic_channels, hidden_filters=128, **kwargs):
+        super().__init__(**kwargs)
+        self.filters = filters
+        self.semantic_channels = semantic_channels
+        self.hidden_filters = hidden_filters
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        middle = min(channels, self.filters)
+        middle_shape = (*input_shape[:-1], middle)
+        self.norm_0, self.conv_0 = self._branch("0", input_shape, middle, 3)
+        self.norm_1, self.conv_1 = self._branch("1", middle_shape, self.filters, 3)
+        self.learned_shortcut = channels != self.filters
+        if self.learned_shortcut:
+            self.norm_s, self.conv_s = self._branch("s", input_shape, self.filters, 1)
+        self.built = True
+
+    def _branch(self, name, shape, filters, kernel_size):
+        norm = SPADE(self.semantic_channels, self.hidden_filters, name=f"norm_{name}", dtype=self.dtype_policy)
+        conv = SpectralNormConv2D(
+            filters,
+            kernel_size,
+            use_bias=kernel_size > 1,
+            kernel_initializer=xavier(),
+            name=f"conv_{name}",
+            dtype=self.dtype_policy,
+        )
+        norm.build(shape)
+        conv.build(shape)
+        return norm, conv
+
+    def call(self, x, level, training=False):
+        shortcut = (
+            self.conv_s(self.norm_s(x, level, training=training), training=training) if self.learned_shortcut else x
+        )
+        y = self._activate(self.norm_0(x, level, training=training))
+        y = self.conv_0(y, training=training)
+        y = self._activate(self.norm_1(y, level, training=training))
+        return shortcut + self.conv_1(y, training=training)
+
+    @staticmethod
+    def _activate(x):
+        return ops.leaky_relu(x, NEGATIVE_SLOPE)
+
+    def compute_output_shape(self, input_shape, *args):
+        return (*input_shape[:-1], self.filters)
+
+    def get_config(self):
+        return {
+            **super().get_config(),
+            "filters": self.filters,
+            "semantic_channels": self.semantic_channels,
+            "hidden_filters": self.hidden_filters,
+        }

@@ -1,0 +1,115 @@
+"""The generator: a walk up the semantic levels by SPADE residual blocks, then dual attention, then the image."""
+
+from typing import NamedTuple
+
+import keras
+from keras import ops
+
+from dagan_tf.config import ModelConfig
+from dagan_tf.layers.attention import DualAttention
+from dagan_tf.layers.initializers import xavier
+from dagan_tf.layers.resize import resize_nearest
+from dagan_tf.layers.spade import NEGATIVE_SLOPE, SPADEResBlock
+from dagan_tf.semantics import Semantics
+
+
+class Stage(NamedTuple):
+    """One residual block of the generator."""
+
+    name: str
+    filters: int
+    factor: int
+    """Size of the image over the size of the block's output."""
+
+
+def stages(config):
+    """The generator's residual blocks from coarse to fine, as the release lays them out: a list of `Stage`."""
+    w = config.base_filters
+    plan = [("head_0", 16 * w, False), ("middle_0", 16 * w, True), ("middle_1", 16 * w, config.depth != "normal")]
+    plan += [("up_0", 8 * w, True), ("up_1", 4 * w, True), ("up_2", 2 * w, True), ("up_3", w, True)]
+    if config.depth == "most":
+        plan.append(("up_4", w // 2, True))
+    factor, result = 2**config.upsamplings, []
+    for name, filters, doubles in plan:
+        factor //= 2 if doubles else 1
+        result.append(Stage(name, filters, factor))
+    return result
+
+
+@keras.saving.register_keras_serializable(package="dagan_tf")
+class Generator(keras.Model):
+    """Label map to image: the GauGAN generator with dual attention before the last convolution.
+
+    Source: DAGAN (Tang, Bai, Sebe, 2020), Section 3 and Figure 2; layout of the blocks as in the release. The weights
+    exist when the constructor returns.
+
+    Args:
+        config: a `ModelConfig`.
+
+    Call: a dictionary with `"label"`, integers (B, H, W) in 0..num_classes-1, and, if the configuration uses
+    instance edges, `"instance"`, integers (B, H, W). Returns float32 (B, H, W, 3) in [-1, 1].
+    """
+
+    def __init__(self, config, **kwargs):
+        super().__init__(**kwargs)
+        self.config = config
+        self.stages = stages(config)
+        policy = self.dtype_policy
+        conv = {"padding": "same", "kernel_initializer": xavier(), "dtype": policy}
+        self.fc = keras.layers.Conv2D(self.stages[0].filters, 3, name="fc", **conv)
+        self.blocks = [
+            SPADEResBlock(s.filters, config.semantic_channels, config.spade_filters, name=s.name, dtype=policy)
+            for s in self.stages
+        ]
+        self.attention = DualAttention(
+            config.attention, config.cam_levels, config.cam_filters, name="attention", dtype=policy
+        )
+        self.conv_img = keras.layers.Conv2D(3, 3, name="conv_img", **conv)
+        self.build()
+
+    def build(self, input_shape=None):
+        if self.built:
+            return
+        height, width = self.config.image_size
+        sizes = [(None, height // s.factor, width // s.factor) for s in self.stages]
+        self.fc.build((*sizes[0], self.config.semantic_channels))
+        channels = self.stages[0].filters
+        for stage, block, size in zip(self.stages, self.blocks, sizes, strict=True):
+            block.build((*size, channels))
+            channels = stage.filters
+        self.attention.build([(*size, s.filters) for size, s in zip(sizes, self.stages, strict=True)])
+        self.conv_img.build((*sizes[-1], channels))
+        self.built = True
+
+    def features(self, inputs, training=False):
+        """The blocks' outputs F_1 .. F_l of the paper: a list of (B, H/factor, W/factor, filters), see `stages`."""
+        semantics = Semantics.from_inputs(inputs, self.config, self.compute_dtype)
+        levels = {factor: semantics.level(factor) for factor in {s.factor for s in self.stages}}
+        x = levels[self.stages[0].factor].convolve(
+            ops.cast(self.fc.kernel, self.compute_dtype), ops.cast(self.fc.bias, self.compute_dtype)
+        )
+        outputs = []
+        height, width = self.config.image_size
+        for stage, block in zip(self.stages, self.blocks, strict=True):
+            x = resize_nearest(x, (height // stage.factor, width // stage.factor))
+            x = block(x, levels[stage.factor], training=training)
+            outputs.append(x)
+        return outputs
+
+    def to_image(self, features):
+        """Dual attention, last convolution and tanh of `features`' list: float32 (B, H, W, 3) in [-1, 1]."""
+        x = ops.leaky_relu(self.attention(features), NEGATIVE_SLOPE)
+        return ops.tanh(ops.cast(self.conv_img(x), "float32"))
+
+    def call(self, inputs, training=False):
+        return self.to_image(self.features(inputs, training=training))
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape["label"], 3)
+
+    def get_config(self):
+        return {**super().get_config(), "config": self.config.to_dict()}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "config": ModelConfig.from_dict(config["config"])})
