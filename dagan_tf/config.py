@@ -1,4 +1,4 @@
-"""What a model is (`ModelConfig`), what a dataset is (`DatasetSpec`) and how a run goes (`TrainConfig`).
+"""What a model is (`ModelConfig`), what a dataset is (`DatasetSpec`, `DataConfig`) and how a run goes (`TrainConfig`).
 
 Frozen dataclasses of plain values: they compare, print and go to JSON and back unchanged. Every field carries
 its help text, from which the commands make their flags.
@@ -13,6 +13,7 @@ from dagan_tf.errors import UserError
 ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
 CAM_LEVELS = ("all", "last")
+DATASETS = ("facades", "folder", "procedural")
 
 
 def _field(default, help, choices=None):
@@ -24,7 +25,7 @@ def _field(default, help, choices=None):
 
 
 class Config:
-    """What the three configurations share: JSON both ways and a comparison by field."""
+    """What the configurations share: JSON both ways and a comparison by field."""
 
     def to_dict(self):
         """The fields as a dictionary of JSON values (tuples become lists)."""
@@ -126,6 +127,24 @@ class DatasetSpec(Config):
 
 
 @dataclass(frozen=True)
+class DataConfig(Config):
+    """Where the examples of a run come from."""
+
+    dataset: str = _field("facades", "where examples come from", DATASETS)
+    data_dir: str | None = _field(None, "facades: an unpacked copy of the two zip files; without it they are fetched")
+    label_dir: str | None = _field(None, "folder: label maps, grey or palette PNG with class ids")
+    image_dir: str | None = _field(None, "folder: photographs with the same names")
+    instance_dir: str | None = _field(None, "folder: instance maps with the same names, where the model reads edges")
+    num_examples: int = _field(400, "procedural: facades to draw for training")
+
+    def __post_init__(self):
+        self._check_choice("dataset", DATASETS)
+        self._check_positive("num_examples")
+        if self.dataset == "folder" and not (self.label_dir and self.image_dir):
+            raise UserError("The dataset folder needs --label-dir and --image-dir: your label maps and photographs.")
+
+
+@dataclass(frozen=True)
 class TrainConfig(Config):
     """How a run goes. The defaults are the paper's optimisation; presets set the recipe of each dataset."""
 
@@ -169,3 +188,35 @@ class TrainConfig(Config):
     def total_epochs(self):
         """Constant and decaying epochs together."""
         return self.epochs + self.decay_epochs
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides a run's numbers, as it is written to the run folder."""
+
+    model: ModelConfig
+    dataset: DatasetSpec
+    data: DataConfig
+    train: TrainConfig
+
+    def to_dict(self):
+        """A dictionary of the parts' dictionaries."""
+        return {f.name: getattr(self, f.name).to_dict() for f in dataclasses.fields(self)}
+
+    @classmethod
+    def from_dict(cls, values):
+        """The configuration of `to_dict`'s dictionary; what does not fit raises `UserError`."""
+        missing = [f.name for f in dataclasses.fields(cls) if f.name not in values]
+        if missing:
+            raise UserError(f"A run's configuration has the parts model, dataset, data and train; missing: {missing}.")
+        return cls(**{f.name: f.type.from_dict(values[f.name]) for f in dataclasses.fields(cls)})
+
+    def differences(self, other):
+        """The fields in which another run differs: a list of `(part.field, this value, the other's value)`."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return [
+            (f"{part}.{name}", value, theirs[part][name])
+            for part, values in mine.items()
+            for name, value in values.items()
+            if value != theirs[part][name]
+        ]

@@ -42,10 +42,10 @@ class DenseLevel(NamedTuple):
             `(gamma, beta)`, each (B, h, w, C).
         """
         hidden = ops.relu(self.convolve(*shared))
-        kernel = ops.concatenate([gamma[0], beta[0]], axis=-1)  # one convolution for both reads `hidden` once
-        both = ops.conv(hidden, kernel, padding="same")
-        split_at = gamma[0].shape[-1]
-        return both[..., :split_at] + gamma[1], both[..., split_at:] + beta[1]
+        # One convolution for both reads `hidden` once; `split`'s gradient is one concatenation, a slice's is two pads.
+        kernel = ops.concatenate([gamma[0], beta[0]], axis=-1)
+        bias = ops.concatenate([gamma[1], beta[1]], axis=-1)
+        return tuple(ops.split(ops.conv(hidden, kernel, padding="same") + bias, 2, axis=-1))
 
 
 def instance_edges(instance_map):
@@ -86,7 +86,8 @@ class Semantics:
         """The semantics of a batch dictionary with `"label"` and, if `config.use_instance_edges`, `"instance"`.
 
         Raises:
-            UserError: the network needs an instance map and there is none, or the label map is not (B, H, W).
+            UserError: the network needs an instance map and there is none, or the label map is not (B, H, W) with the
+                configuration's image size.
         """
         label_map = inputs["label"]
         if len(label_map.shape) != 3:

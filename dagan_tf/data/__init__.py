@@ -1,0 +1,29 @@
+"""Where examples come from and how they become batches.
+
+A source has `len(source)`, `source[index]` (see `FileSource`) and `source.name(index)`; `Pipeline` takes any. Names
+are loaded when first used: reading a folder needs neither TensorFlow nor TensorFlow Datasets.
+"""
+
+import importlib
+
+_MODULES = {
+    "FileSource": "folder",
+    "FolderSource": "folder",
+    "ProceduralFacades": "procedural",
+    "CmpFacades": "facades",
+    "facades_from_folder": "facades",
+    "facades_from_tfds": "facades",
+    "Pipeline": "pipeline",
+    "colour": "render",
+    "grid": "render",
+    "to_uint8": "render",
+    "write_png": "render",
+}
+
+__all__ = list(_MODULES)
+
+
+def __getattr__(name):
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULES[name]}"), name)

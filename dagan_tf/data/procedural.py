@@ -1,15 +1,17 @@
 """Facades drawn by code: a data set that needs no download.
 
 :class:`ProceduralFacades` is the source. This module decides where things are (the layout, in fractions
-of the picture, so that it is the same at any size); :mod:`dagan_tf.data.procedural_paint` colours them.
+of the picture, so that it is the same at any size); :mod:`dagan_tf.data.procedural_paint` paints it.
 """
 
 import zlib
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
 
-from dagan_tf.data.procedural_paint import Drawing, Kind, draw_style, paint
+from dagan_tf.data.procedural_materials import Kind, draw_style
+from dagan_tf.data.procedural_paint import Drawing, paint
 from dagan_tf.errors import UserError
 
 SMALLEST_SIDE = 32
@@ -181,7 +183,7 @@ def _bays(rng, wall):
         widths[count // 2] = rng.uniform(1.15, 1.4)
     side = rng.uniform(0.01, 0.04) * (wall.x1 - wall.x0)
     edges = _split(wall.x0 + side, wall.x1 - side, widths)
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _floors(rng, wall):
@@ -191,7 +193,7 @@ def _floors(rng, wall):
     heights[0] *= rng.uniform(0.85, 1.0)
     heights[-1] *= rng.uniform(1.05, 1.35)
     edges = _split(wall.y0 + 0.03, wall.y1, heights)
-    return list(zip(edges[:-1], edges[1:], strict=True))
+    return list(pairwise(edges))
 
 
 def _split(start, end, weights):
@@ -211,8 +213,7 @@ def _pillars(rng, wall, bays):
 
 
 def _roof_cornice(rng, wall):
-    height = rng.uniform(0.024, 0.042)
-    over = rng.uniform(0.0, 0.012)
+    height, over = rng.uniform(0.024, 0.042), rng.uniform(0.0, 0.012)
     return [Part(Kind.CORNICE, max(wall.x0 - over, 0), wall.y0, min(wall.x1 + over, 1), wall.y0 + height)]
 
 
@@ -231,8 +232,7 @@ def _upper_floor(rng, habits, shape, bays, top, bottom):
         y1 = top + (0.86 if balcony else shape["bottom"]) * height
         for x0, x1 in _openings(plan, shape["width"], bay):
             parts += _window(rng, plan, (x0, y0, x1, y1), sill=plan["sill"] == "yes" and not balcony)
-        middle = sum(bay) / 2, bay[1] - bay[0]
-        parts += _bay_deco(plan["deco"], *middle, y0, y1, height, last=column == len(bays) - 1)
+        parts += _bay_deco(plan["deco"], bay, y0, y1, height, last=column == len(bays) - 1)
         if balcony:
             parts += _balcony(plan["balcony"] == "wide", bays, bay, y0, y1)
     return parts
@@ -275,14 +275,15 @@ def _window(rng, plan, box, sill):
     return parts
 
 
-def _bay_deco(habit, middle, width, y0, y1, floor_height, last):
+def _bay_deco(habit, bay, y0, y1, floor_height, last):
     """An ornament above or below a window, or between it and the next."""
-    half, tall = {"above": (0.09, 0.10), "below": (0.2, 0.075), "between": (0.08, 0.2)}.get(habit, (0, 0))
-    y = {"above": y0 - 0.08 * floor_height, "below": y1 + 0.09 * floor_height}.get(habit, y0)
-    x = middle + width / 2 if habit == "between" else middle
     if habit == "none" or (habit == "between" and last):
         return []
-    return [Part(Kind.DECO, x - half * width, y - tall * floor_height / 2, x + half * width, y + tall * floor_height)]
+    half, tall = {"above": (0.09, 0.10), "below": (0.2, 0.075), "between": (0.08, 0.2)}[habit]
+    half, tall = half * (bay[1] - bay[0]), tall * floor_height
+    x = bay[1] if habit == "between" else sum(bay) / 2
+    y = {"above": y0 - 0.08 * floor_height, "below": y1 + 0.09 * floor_height, "between": y0}[habit]
+    return [Part(Kind.DECO, x - half, y - tall / 2, x + half, y + tall)]
 
 
 def _balcony(wide, bays, bay, y0, y1):

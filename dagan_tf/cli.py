@@ -1,0 +1,85 @@
+"""What the commands share: flags made from the configurations' fields, and errors as sentences."""
+
+import argparse
+import dataclasses
+import os
+import sys
+import types
+
+from dagan_tf.errors import UserError
+from dagan_tf.presets import PRESETS
+
+
+def add_flags(parser, title, config_class, names, preset_part=None):
+    """Adds a flag per field of a configuration, in a group of its own.
+
+    Flags that were not given are absent from the parsed namespace: see `given`.
+
+    Args:
+        parser: an `argparse.ArgumentParser`.
+        title: of the group in `--help`.
+        config_class: one of the dataclasses of `dagan_tf.config`.
+        names: the fields that get a flag.
+        preset_part: "model", "dataset" or "train" where presets set the fields, for the defaults that `--help` shows.
+    """
+    group = parser.add_argument_group(title)
+    fields = {f.name: f for f in dataclasses.fields(config_class)}
+    for name in names:
+        field = fields[name]
+        help = f"{field.metadata['help']} ({_default_text(field, preset_part)})".replace("%", "%%")
+        options = {"dest": name, "default": argparse.SUPPRESS, "help": help}
+        group.add_argument("--" + name.replace("_", "-"), **options, **_kind(field))
+
+
+def _kind(field):
+    """What argparse needs for a field's type."""
+    if field.type is bool:
+        return {"action": argparse.BooleanOptionalAction}
+    if field.type is tuple:
+        return {"nargs": "+", "type": int, "metavar": "PIXELS"}
+    if field.metadata["choices"]:
+        return {"choices": field.metadata["choices"]}
+    is_union = isinstance(field.type, types.UnionType)
+    kind = next(t for t in field.type.__args__ if t is not type(None)) if is_union else field.type
+    return {"type": kind, "metavar": {str: "TEXT", int: "N", float: "X"}[kind]}
+
+
+def _default_text(field, preset_part):
+    if preset_part is None:
+        return "required" if field.default is dataclasses.MISSING else f"default: {_shown(field.default)}"
+    values = {name: getattr(getattr(preset, preset_part), field.name) for name, preset in PRESETS.items()}
+    if len(set(values.values())) == 1:
+        return f"default: {_shown(next(iter(values.values())))}"
+    return "default by preset: " + ", ".join(f"{name} {_shown(value)}" for name, value in values.items())
+
+
+def _shown(value):
+    if isinstance(value, tuple):
+        return "x".join(map(str, value))
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return {None: "none", True: "yes", False: "no"}.get(value, str(value)) if not isinstance(value, int) else str(value)
+
+
+def given(arguments, config_class):
+    """The fields of a configuration that were given as flags: a dictionary for `Config.replace`."""
+    values = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(config_class) if f.name in arguments}
+    if "image_size" in values:
+        size = values["image_size"]
+        if len(size) not in (1, 2):
+            raise UserError(f"--image-size takes one number or two, height and width. Received: {size}.")
+        values["image_size"] = (size[0], size[-1])
+    return values
+
+
+def run(main):
+    """Runs a command's `main()` and exits with its status; a `UserError` becomes a message and status 2."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    try:
+        sys.exit(main())
+    except UserError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(130)

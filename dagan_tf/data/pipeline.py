@@ -1,0 +1,150 @@
+"""Batches for training and evaluation out of any source of examples, as `tf.data`.
+
+What an example becomes depends on (seed, epoch, index) alone and not on threads: a run that stopped anywhere
+continues to the same numbers.
+"""
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from dagan_tf.errors import UserError
+
+
+def transform(example, image_size, load_scale=1.0, flip=False, rng=None):
+    """Bring one example to the size of the networks.
+
+    Label and instance map are resized by nearest neighbour, the image bicubically, as PIL does it. Both sides are
+    resized: like the release, this does not keep the aspect.
+
+    Args:
+        example: dictionary of `"label"` `(h, w)`, and where there are such `"image"` `(h, w, 3)` uint8 and
+            `"instance"` `(h, w)` int32.
+        image_size: `(height, width)` of the result.
+        load_scale: multiple of `image_size` to resize to before a random crop.
+        flip: mirror half of the examples.
+        rng: `numpy.random.Generator` of crop and flip. None: resize to `image_size`, and nothing else.
+
+    Returns:
+        The dictionary with every array at `(height, width)`, dtypes unchanged.
+    """
+    if rng is None:
+        return {key: _resize(value, image_size, key) for key, value in example.items()}
+    load_size = [round(side * load_scale) for side in image_size]
+    top, left = (int(rng.integers(load - side + 1)) for load, side in zip(load_size, image_size, strict=True))
+    step = -1 if flip and rng.random() < 0.5 else 1
+    result = {}
+    for key, value in example.items():
+        crop = _resize(value, load_size, key)[top : top + image_size[0], left : left + image_size[1]]
+        result[key] = np.ascontiguousarray(crop[:, ::step])
+    return result
+
+
+def _resize(array, size, key):
+    resample = Image.Resampling.BICUBIC if key == "image" else Image.Resampling.NEAREST
+    return np.asarray(Image.fromarray(array).resize((size[1], size[0]), resample))
+
+
+class Pipeline:
+    """Batches of a source, epoch by epoch.
+
+    A batch is a dictionary of `"label"` `(B, H, W)` uint8 or int32, as the source has it, `"image"` `(B, H, W, 3)`
+    float32 in [-1, 1] and `"instance"` `(B, H, W)` int32, the last two where the source has them.
+
+    Args:
+        source: anything with `len(source)`, `source[index]` and `source.name(index)`; see `FileSource`.
+        image_size: `(height, width)` of the batches.
+        batch_size: examples in a batch.
+        training: shuffle, crop and flip; otherwise file order and a plain resize.
+        load_scale: multiple of `image_size` that training examples are resized to before they are cropped.
+        flip: mirror half of the training examples.
+        seed: seed of order, crops and flips, at least 0.
+        drop_remainder: leave out the last, smaller batch of an epoch; None: in training only.
+
+    Attributes:
+        failure: the first exception that an example raised, or None. TensorFlow reports its own error with a trace
+            around it; this is the original.
+
+    Raises:
+        UserError: there are fewer examples than one batch where smaller batches are left out, or the first example
+            cannot be read.
+    """
+
+    def __init__(
+        self, source, image_size, batch_size, *, training, load_scale=1.0, flip=False, seed=0, drop_remainder=None
+    ):
+        self._source, self._batch_size, self._seed = source, batch_size, seed
+        self._image_size = tuple(image_size)
+        self._training, self._load_scale, self._flip = training, load_scale, flip
+        self._drop_remainder = training if drop_remainder is None else drop_remainder
+        self.failure = None
+        if len(source) < (batch_size if self._drop_remainder else 1):
+            raise UserError(
+                f"Expected at least one batch of {batch_size} examples. Received: {len(source)} examples. Add "
+                "examples, or choose a smaller batch size."
+            )
+        # Every example has the keys and dtypes of the first.
+        self._dtypes = {key: tf.as_dtype(value.dtype) for key, value in source[0].items()}
+
+    @property
+    def steps_per_epoch(self):
+        """Batches in an epoch."""
+        whole, rest = divmod(len(self._source), self._batch_size)
+        return whole + (rest > 0 and not self._drop_remainder)
+
+    def epoch(self, epoch=0, start_step=0):
+        """The batches of one epoch, a finite `tf.data.Dataset`; the first `start_step` are left out undecoded."""
+        return self._first_epoch(epoch, start_step).prefetch(tf.data.AUTOTUNE)
+
+    def stream(self, start_epoch=0, start_step=0):
+        """The batches of all epochs from there on, an endless `tf.data.Dataset` for `model.fit`.
+
+        Give `fit` the `steps_per_epoch` of this pipeline: its epochs then equal `epoch(0)`, `epoch(1)` and so on.
+        """
+        later = tf.data.Dataset.counter(start_epoch + 1).flat_map(self._later_epoch)
+        return self._first_epoch(start_epoch, start_step).concatenate(later).prefetch(tf.data.AUTOTUNE)
+
+    def _first_epoch(self, epoch, start_step):
+        return self._batches(self._order(epoch)[start_step * self._batch_size :], np.int64(epoch))
+
+    def _later_epoch(self, epoch):
+        order = tf.numpy_function(self._order, [epoch], tf.int64)
+        order.set_shape([None])
+        return self._batches(order, epoch)
+
+    def _order(self, epoch):
+        """The indices of an epoch, int64, without those of a batch that would be dropped."""
+        order = np.arange(len(self._source))
+        if self._training:
+            order = np.random.default_rng((self._seed, epoch)).permutation(order)
+        return order[: self.steps_per_epoch * self._batch_size]
+
+    def _batches(self, order, epoch):
+        examples = tf.data.Dataset.from_tensor_slices(order).map(
+            lambda index: self._tensors(index, epoch), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+        )
+        # Images stay uint8, a quarter of the memory, until they are in a batch.
+        return examples.batch(self._batch_size, drop_remainder=self._drop_remainder).map(_scale)
+
+    def _tensors(self, index, epoch):
+        values = tf.numpy_function(self._example, [index, epoch], list(self._dtypes.values()))
+        example = dict(zip(self._dtypes, values, strict=True))
+        for key, value in example.items():
+            value.set_shape((*self._image_size, 3) if key == "image" else self._image_size)
+        return example
+
+    def _example(self, index, epoch):
+        """One example as numpy arrays in the order of `_dtypes`; called from TensorFlow's threads."""
+        try:
+            rng = np.random.default_rng((self._seed, epoch, index)) if self._training else None
+            example = transform(self._source[index], self._image_size, self._load_scale, self._flip, rng)
+            return [example[key] for key in self._dtypes]
+        except Exception as error:
+            self.failure = self.failure or error
+            raise
+
+
+def _scale(batch):
+    if "image" not in batch:
+        return batch
+    return {**batch, "image": tf.cast(batch["image"], tf.float32) / 127.5 - 1.0}

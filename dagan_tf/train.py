@@ -1,0 +1,145 @@
+"""Train a model: `python -m dagan_tf.train --dataset facades`.
+
+Everything that decides the numbers goes to RUN/config.json before the first step; checkpoints, sample sheets,
+TensorBoard logs and a history follow. Ctrl-C (or SIGTERM) ends after the present step with a checkpoint from which
+`--resume RUN` continues.
+"""
+
+import argparse
+import datetime
+import json
+import sys
+
+from dagan_tf import cli
+from dagan_tf.config import DataConfig, DatasetSpec, ModelConfig, RunConfig, TrainConfig
+from dagan_tf.errors import UserError
+from dagan_tf.presets import PRESETS, Preset, get_preset
+
+MODEL_FIELDS = (
+    "num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "num_discriminators",
+    "depth", "attention", "cam_levels", "cam_filters", "spade_filters",
+)  # fmt: skip
+DATA_FIELDS = ("dataset", "data_dir", "label_dir", "image_dir", "instance_dir", "num_examples")
+TRAIN_FIELDS = (
+    "epochs", "decay_epochs", "batch_size", "generator_rate", "discriminator_rate", "beta_1", "beta_2",
+    "feature_weight", "perceptual_weight", "perceptual", "ema", "load_scale", "flip", "seed",
+)  # fmt: skip
+
+
+def parser():
+    """The command's argument parser."""
+    result = argparse.ArgumentParser(
+        prog="python -m dagan_tf.train", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    run = result.add_argument_group("run")
+    run.add_argument(
+        "--preset", choices=PRESETS, help="recipe that other flags override (default: facades; --dataset folder: none)"
+    )
+    run.add_argument("--run-dir", metavar="RUN", help="folder to write to (default: runs/DATASET-DATE-TIME)")
+    run.add_argument("--resume", metavar="RUN", help="continue the run in this folder; other flags may be left out")
+    run.add_argument("--dry-run", action="store_true", help="print configuration, shapes and parameters, then exit")
+    run.add_argument("--sample-every", type=int, default=5, metavar="N", help="epochs between samples (default: 5)")
+    run.add_argument("--keep", type=int, default=2, metavar="N", help="checkpoints to keep (default: 2)")
+    cli.add_flags(result, "data", DataConfig, DATA_FIELDS)
+    cli.add_flags(result, "label files", DatasetSpec, ("first_id", "unknown_id"), "dataset")
+    cli.add_flags(result, "model", ModelConfig, MODEL_FIELDS, "model")
+    cli.add_flags(result, "training", TrainConfig, TRAIN_FIELDS, "train")
+    return result
+
+
+def resolve(arguments):
+    """The `RunConfig` of the parsed flags: the preset with what was given in place of its values."""
+    data = DataConfig(**cli.given(arguments, DataConfig))
+    model = cli.given(arguments, ModelConfig)
+    spec = cli.given(arguments, DatasetSpec)
+    preset = _preset(arguments.preset, data.dataset, model)
+    if spec.get("num_classes", preset.dataset.num_classes) != preset.dataset.num_classes:
+        spec |= {"class_names": (), "palette": ()}  # they name and colour the preset's classes
+    return RunConfig(
+        model=preset.model.replace(**model),
+        dataset=preset.dataset.replace(**spec),
+        data=data,
+        train=preset.train.replace(**cli.given(arguments, TrainConfig)),
+    )
+
+
+def _preset(name, dataset, model):
+    if name or dataset != "folder":
+        return get_preset(name or "facades")
+    if "num_classes" not in model:
+        raise UserError("Your own pairs need --num-classes (the classes of their label maps) or a --preset.")
+    classes = model["num_classes"]
+    size = model.get("image_size", (256, 256))
+    return Preset(ModelConfig(num_classes=classes, image_size=size), DatasetSpec(num_classes=classes), TrainConfig())
+
+
+def open_run(arguments):
+    """The run folder and its configuration: `(run, config, resume)`, new or continued; writes `config.json` if new."""
+    from dagan_tf.training.run import Run
+
+    if arguments.resume:
+        run = Run(arguments.resume)
+        return run, check_same(run.read_config(), arguments), True
+    config = resolve(arguments)
+    now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
+    run = Run(arguments.run_dir or f"runs/{config.data.dataset}-{now}")
+    if run.exists:
+        raise UserError(
+            f"{run.path} holds a run already. Continue it with --resume {run.path}, or give another --run-dir."
+        )
+    return run, config, False
+
+
+def check_same(saved, arguments):
+    """The saved `RunConfig`, if no given flag says otherwise; else `UserError` with the fields that differ."""
+    parts = {"model": ModelConfig, "dataset": DatasetSpec, "data": DataConfig, "train": TrainConfig}
+    changes = {name: getattr(saved, name).replace(**cli.given(arguments, part)) for name, part in parts.items()}
+    differences = saved.differences(RunConfig(**changes))
+    if differences:
+        lines = "\n".join(f"  {name}: the run has {old!r}, given was {new!r}" for name, old, new in differences)
+        raise UserError(
+            f"A run resumes with its own configuration. It differs in:\n{lines}\n"
+            "Leave these flags out, or start a new run with another --run-dir."
+        )
+    return saved
+
+
+def main(argv=None):
+    """The command; returns its exit status."""
+    arguments = parser().parse_args(argv)
+    if arguments.dry_run and not arguments.resume:
+        config = resolve(arguments)
+        from dagan_tf.training.report import parameter_table
+
+        print(json.dumps(config.to_dict(), indent=2), parameter_table(config.model), sep="\n\n")
+        return 0
+    run, config, resume = open_run(arguments)
+    from dagan_tf.training.session import train
+
+    if not resume:
+        run.write_config(config)
+    print(f"Run folder: {run.path}", flush=True)
+    verbose = 1 if sys.stdout.isatty() else 2
+    outcome = train(config, run, resume, arguments.sample_every, arguments.keep, verbose)
+    return report(run, outcome)
+
+
+def report(run, outcome):
+    """Prints how the run ended and where everything is; returns the exit status."""
+    places = f"checkpoints, samples, tensorboard, history.jsonl and config.json are in {run.path}"
+    if outcome.bad_losses:
+        print(
+            f"error: {', '.join(outcome.bad_losses)} was not a finite number at step {outcome.step}; the last good "
+            f"checkpoint is kept. Lower the learning rates or check the data; {places}",
+            file=sys.stderr,
+        )
+        return 1
+    if outcome.step < outcome.total_steps:
+        print(f"Stopped at step {outcome.step} of {outcome.total_steps}; continue with --resume {run.path}; {places}")
+        return 128 + outcome.signal
+    print(f"Finished {outcome.step} steps; {places}")
+    return 0
+
+
+if __name__ == "__main__":
+    cli.run(main)

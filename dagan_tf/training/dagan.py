@@ -1,0 +1,242 @@
+"""`DAGAN`: both networks, their losses and optimizers in one `keras.Model` with its training step."""
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from dagan_tf import losses
+from dagan_tf.config import ModelConfig, TrainConfig
+from dagan_tf.errors import UserError
+from dagan_tf.networks import Discriminator, Generator
+from dagan_tf.presets import get_preset
+from dagan_tf.training.schedule import make_optimizers
+
+LOSSES = ("g_hinge", "g_feature", "g_perceptual", "d_fake", "d_real")
+BATCH_KEYS = ("label", "instance")
+
+
+@keras.saving.register_keras_serializable(package="dagan_tf")
+class DAGAN(keras.Model):
+    """Dual attention GAN: `compile`, `fit`, `evaluate`, `predict` as every Keras model, and `generate`.
+
+    Batches are dictionaries: `"label"` integers (B, H, W) in 0..num_classes-1; `"instance"` integers (B, H, W) if the
+    configuration uses instance edges; for training and evaluation `"image"`, float32 (B, H, W, 3) in [-1, 1]. The
+    weights exist when the constructor returns.
+
+    Args:
+        config: a `ModelConfig`.
+        ema: decay of a moving average of the generator, batch statistics included; 0 keeps none. Where it is kept,
+            `predict` and `generate` use it.
+
+    Attributes:
+        generator, discriminator: the networks.
+        ema_generator: the averaged generator, or `None`.
+        step: training steps done; saved with the weights.
+    """
+
+    def __init__(self, config, ema=0.0, name="dagan", **kwargs):
+        super().__init__(name=name, **kwargs)
+        self.config = config
+        self.ema = ema
+        self.generator = Generator(config, name="generator", dtype=self.dtype_policy)
+        self.discriminator = Discriminator(config, name="discriminator", dtype=self.dtype_policy)
+        self.ema_generator = None
+        if ema:
+            self.ema_generator = Generator(config, name="ema_generator", dtype=self.dtype_policy)
+            self.ema_generator.set_weights(self.generator.get_weights())
+            self.ema_generator.trainable = False
+        self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
+        self.perceptual_features = None
+        self.built = True
+
+    @classmethod
+    def from_preset(cls, preset, ema=0.0, **overrides):
+        """A model for one of the paper's datasets, with fresh weights.
+
+        Args:
+            preset: "facades", "cityscapes", "ade20k", "celebamask_hq" or "coco_stuff".
+            ema: as in the constructor.
+            **overrides: fields of `ModelConfig`, for example `image_size=(128, 128), base_filters=16`.
+
+        Raises:
+            UserError: an unknown preset or field, or values that do not fit together.
+        """
+        return cls(get_preset(preset).model.replace(**overrides), ema=ema)
+
+    @property
+    def inference_generator(self):
+        """The generator that makes pictures: the moving average where there is one."""
+        return self.generator if self.ema_generator is None else self.ema_generator
+
+    def compile(
+        self,
+        generator_optimizer=None,
+        discriminator_optimizer=None,
+        perceptual_features=None,
+        feature_weight=10.0,
+        perceptual_weight=10.0,
+        jit_compile=False,
+        **kwargs,
+    ):
+        """Sets optimizers and losses. Without arguments: the paper's, with constant rates and no perceptual loss.
+
+        Args:
+            generator_optimizer, discriminator_optimizer: Keras optimizers; `None`: Adam with rate 1e-4 and 4e-4,
+                beta1 0, beta2 0.999.
+            perceptual_features: a `VGG19Features`, or `None` for no perceptual loss.
+            feature_weight, perceptual_weight: weights of the two losses beside the hinge loss's 1.
+            jit_compile: compile the step with XLA; worth it on GPUs.
+            **kwargs: `run_eagerly`, `steps_per_execution` of `keras.Model.compile`.
+        """
+        super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
+        defaults = make_optimizers(TrainConfig(decay_epochs=0), steps_per_epoch=1)
+        self.generator_optimizer = generator_optimizer or defaults[0]
+        self.discriminator_optimizer = discriminator_optimizer or defaults[1]
+        self.generator_optimizer.build(self.generator.trainable_variables)
+        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self.perceptual_features = perceptual_features
+        self.feature_weight = feature_weight
+        self.perceptual_weight = perceptual_weight
+        self.loss_trackers = [keras.metrics.Mean(name=name) for name in LOSSES]
+
+    def call(self, inputs, training=False):
+        _assert_classes(inputs["label"], self.config.num_classes)
+        return self.inference_generator({k: inputs[k] for k in BATCH_KEYS if k in inputs}, training=training)
+
+    def generate(self, label, instance=None, batch_size=8):
+        """Pictures for label maps.
+
+        Args:
+            label: integers (H, W) or (B, H, W), classes 0..num_classes-1.
+            instance: integers of the same shape, if the configuration uses instance edges.
+            batch_size: label maps in one call of the generator.
+
+        Returns:
+            uint8 array (H, W, 3) or (B, H, W, 3).
+
+        Raises:
+            UserError: ids outside the classes, another size than the configuration's, or no instance map where one
+                is needed.
+        """
+        label = self._checked(np.asarray(label), "label")
+        batch = {"label": label.reshape(-1, *label.shape[-2:])}
+        low, high = int(label.min()), int(label.max())
+        if low < 0 or high >= self.config.num_classes:
+            raise UserError(
+                f"Label ids must lie in 0..{self.config.num_classes - 1}. Received: ids from {low} to {high}."
+            )
+        if instance is not None:
+            batch["instance"] = self._checked(np.asarray(instance), "instance").reshape(batch["label"].shape)
+        images = self.predict(batch, batch_size=batch_size, verbose=0)
+        pixels = np.rint((images + 1.0) * 127.5).astype("uint8")
+        return pixels.reshape(*label.shape, 3)
+
+    def _checked(self, array, name):
+        size = self.config.image_size
+        if array.ndim not in (2, 3) or array.shape[-2:] != size or array.dtype.kind not in "iu":
+            raise UserError(
+                f"{name} must be integers of shape {size} or (B, {size[0]}, {size[1]}), image_size. "
+                f"Received: {array.dtype} {array.shape}."
+            )
+        return array
+
+    def train_step(self, batch):
+        """One alternating update: discriminator on the detached image, then generator through the new discriminator.
+
+        Release: the generator is updated first and runs a second time for the discriminator; here it runs once.
+        """
+        _assert_classes(batch["label"], self.config.num_classes)
+        with tf.GradientTape() as generator_tape:
+            fake = self.generator({k: batch[k] for k in BATCH_KEYS if k in batch}, training=True)
+        values = self._update_discriminator(batch, tf.stop_gradient(fake))
+        values |= self._update_generator(batch, fake, generator_tape)
+        self.step.assign_add(1)
+        if self.ema_generator is not None:
+            self._update_average()
+        return self._track(values)
+
+    def _update_discriminator(self, batch, fake):
+        with tf.GradientTape() as tape:
+            d_fake, d_real = self.discriminator_losses(batch, fake, training=True)
+            loss = self._scaled(d_fake + d_real, self.discriminator_optimizer)
+        variables = self.discriminator.trainable_variables
+        self.discriminator_optimizer.apply(tape.gradient(loss, variables), variables)
+        return {"d_fake": d_fake, "d_real": d_real}
+
+    def _update_generator(self, batch, fake, generator_tape):
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(fake)
+            values = self.generator_losses(batch, fake, training=True)
+            loss = self._scaled(sum(values.values()), self.generator_optimizer)
+        # The chain rule in two parts, so that no gradient of the discriminator's own weights is ever computed.
+        image_gradient = tape.gradient(loss, fake)
+        variables = self.generator.trainable_variables
+        gradients = generator_tape.gradient(fake, variables, output_gradients=image_gradient)
+        self.generator_optimizer.apply(gradients, variables)
+        return values
+
+    @staticmethod
+    def _scaled(loss, optimizer):
+        """The loss whose gradients are summed over replicas, times the loss scale of half precision, if any."""
+        return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
+
+    def discriminator_losses(self, batch, fake, training=False):
+        """Hinge terms on a detached image (B, H, W, 3) and the batch's own: float32 scalars `(fake, real)`."""
+        both = {k: tf.concat([batch[k], batch[k]], axis=0) for k in BATCH_KEYS if k in batch}
+        features = self.discriminator({**both, "image": tf.concat([fake, batch["image"]], axis=0)}, training=training)
+        size = tf.shape(fake)[0]
+        return losses.hinge_discriminator(
+            [scale[-1][:size] for scale in features], [scale[-1][size:] for scale in features]
+        )
+
+    def generator_losses(self, batch, fake, training=False):
+        """The generator's weighted losses for its image (B, H, W, 3): a dictionary of float32 scalars."""
+        maps = {k: batch[k] for k in BATCH_KEYS if k in batch}
+        fake_features = self.discriminator({**maps, "image": fake}, training=training)
+        # The same singular vectors as in the pass before: both passes belong to one power iteration.
+        real_features = self.discriminator({**maps, "image": batch["image"]}, training=False)
+        values = {
+            "g_hinge": losses.hinge_generator([scale[-1] for scale in fake_features]),
+            "g_feature": self.feature_weight * losses.feature_matching(fake_features, real_features),
+        }
+        extractor = self.perceptual_features
+        if extractor is not None:
+            distance = losses.perceptual(extractor(fake), extractor(batch["image"]), extractor.tap_weights)
+            values["g_perceptual"] = self.perceptual_weight * distance
+        return values
+
+    def _update_average(self):
+        """Moves the averaged generator, batch statistics included; its decay rises over the first steps."""
+        done = tf.cast(self.step, "float32")
+        decay = tf.minimum(self.ema, (1.0 + done) / (10.0 + done))
+        for average, variable in zip(self.ema_generator.variables, self.generator.variables, strict=True):
+            if average.name in ("u", "v"):  # unit vectors: their mean would not be one
+                average.assign(variable)
+            else:
+                average.assign(average + (1.0 - decay) * (variable - average))
+
+    def test_step(self, batch):
+        """The losses of inference-mode pictures; nothing is updated."""
+        fake = self(batch, training=False)
+        d_fake, d_real = self.discriminator_losses(batch, fake)
+        return self._track({"d_fake": d_fake, "d_real": d_real, **self.generator_losses(batch, fake)})
+
+    def _track(self, values):
+        tracked = [tracker for tracker in self.loss_trackers if tracker.name in values]
+        for tracker in tracked:
+            tracker.update_state(values[tracker.name])
+        return {tracker.name: tracker.result() for tracker in tracked}
+
+    def get_config(self):
+        return {**super().get_config(), "config": self.config.to_dict(), "ema": self.ema}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{**config, "config": ModelConfig.from_dict(config["config"])})
+
+
+def _assert_classes(label, num_classes):
+    """Stops on an id outside the classes: `one_hot` would turn it into zeros without a word."""
+    low, high = tf.reduce_min(label), tf.reduce_max(label)
+    inside = tf.logical_and(low >= 0, tf.cast(high, "int32") < num_classes)
+    tf.debugging.Assert(inside, [f"label ids must lie in 0..{num_classes - 1}; found ids from", low, "to", high])

@@ -1,0 +1,81 @@
+"""A run folder: what is where, and how a trained model comes back out of it."""
+
+import json
+import os
+import pathlib
+
+from dagan_tf.config import RunConfig
+from dagan_tf.errors import UserError
+from dagan_tf.training import checkpoint
+
+CONFIG = "config.json"
+
+
+class Run:
+    """The folder of one training run.
+
+    Attributes:
+        path: the folder.
+        checkpoints, samples, tensorboard: folders in it.
+        history: the file with one JSON line per finished epoch.
+    """
+
+    def __init__(self, path):
+        self.path = pathlib.Path(path)
+        self.checkpoints = self.path / "checkpoints"
+        self.samples = self.path / "samples"
+        self.tensorboard = self.path / "tensorboard"
+        self.history = self.path / "history.jsonl"
+
+    @property
+    def exists(self):
+        """Whether a run was begun here."""
+        return (self.path / CONFIG).is_file()
+
+    def write_config(self, config):
+        """Writes a `RunConfig` to `config.json`, whole or not at all, making the folder."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        aside = self.path / f".{CONFIG}.{os.getpid()}"
+        aside.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+        aside.rename(self.path / CONFIG)
+
+    def read_config(self):
+        """The `RunConfig` of `config.json`; a missing or unreadable one raises `UserError`."""
+        path = self.path / CONFIG
+        try:
+            return RunConfig.from_dict(json.loads(path.read_text()))
+        except FileNotFoundError as error:
+            raise UserError(
+                f"Expected a run folder with {CONFIG}. Received: {self.path}, which has none. Give the folder that "
+                "training wrote (it is in the last line that the command printed)."
+            ) from error
+        except (json.JSONDecodeError, TypeError, AttributeError) as error:
+            raise UserError(f"{path} is not a run's configuration: {error}. Restore the file.") from error
+
+    def latest(self):
+        """The newest checkpoint's path; `UserError` if there is none."""
+        found = checkpoint.latest(self.checkpoints)
+        if found is None:
+            raise UserError(
+                f"There is no checkpoint in {self.checkpoints}. The run ended before its first one was written: "
+                "start it again in another folder."
+            )
+        return found
+
+
+def load_model(run_folder):
+    """The trained model of a run, from its newest checkpoint, for `predict` and `generate`.
+
+    Returns:
+        `(model, config, checkpoint)`: a `DAGAN`, the `RunConfig`, the checkpoint's path.
+
+    Raises:
+        UserError: the folder is no run, or has no checkpoint that can be loaded.
+    """
+    from dagan_tf.training.dagan import DAGAN
+
+    run = Run(run_folder)
+    config, newest = run.read_config(), run.latest()
+    model = DAGAN(config.model, ema=config.train.ema)
+    checkpoint.load(model, newest)
+    return model, config, newest
