@@ -4,11 +4,33 @@ What an example becomes depends on (seed, epoch, index) alone and not on threads
 continues to the same numbers.
 """
 
+import atexit
+import threading
+import time
+
 import numpy as np
 import tensorflow as tf
 from PIL import Image
 
 from dagan_tf.errors import UserError
+
+_exiting = threading.Event()
+_calls = []  # one entry per example asked for while Python exits
+_busy = set()  # the threads that are reading an example now
+
+
+@atexit.register
+def _drain():
+    """Let TensorFlow's threads fill their buffers before Python ends.
+
+    A thread that calls into Python while it ends never returns, and the iterator waits for it: a process that holds
+    an unfinished dataset, if only in the traceback of its last error, would hang for ever.
+    """
+    _exiting.set()
+    seen = -1
+    while _busy or len(_calls) > seen:
+        seen = len(_calls)
+        time.sleep(0.1)
 
 
 def transform(example, image_size, load_scale=1.0, flip=False, rng=None):
@@ -135,6 +157,10 @@ class Pipeline:
 
     def _example(self, index, epoch):
         """One example as numpy arrays in the order of `_dtypes`; called from TensorFlow's threads."""
+        if _exiting.is_set():
+            _calls.append(index)
+            return self._blank()
+        _busy.add(threading.get_ident())
         try:
             rng = np.random.default_rng((self._seed, epoch, index)) if self._training else None
             example = transform(self._source[index], self._image_size, self._load_scale, self._flip, rng)
@@ -142,6 +168,13 @@ class Pipeline:
         except Exception as error:
             self.failure = self.failure or error
             raise
+        finally:
+            _busy.discard(threading.get_ident())
+
+    def _blank(self):
+        """What nobody will look at: zeros instead of an example."""
+        shapes = {"image": (*self._image_size, 3)}
+        return [np.zeros(shapes.get(k, self._image_size), t.as_numpy_dtype) for k, t in self._dtypes.items()]
 
 
 def _scale(batch):
