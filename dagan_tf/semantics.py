@@ -90,9 +90,12 @@ class Semantics:
                 configuration's image size.
         """
         label_map = inputs["label"]
-        if len(label_map.shape) != 3:
+        sizes = zip(label_map.shape[1:], config.image_size, strict=False)
+        if len(label_map.shape) != 3 or any(size not in (None, expected) for size, expected in sizes):
+            height, width = config.image_size
             raise UserError(
-                f'"label" must be a batch of label maps (B, H, W). Received: shape {tuple(label_map.shape)}.'
+                f'"label" must be a batch of label maps (B, {height}, {width}), the image_size that this network was '
+                f"built with. Received: shape {tuple(label_map.shape)}."
             )
         if config.use_instance_edges and inputs.get("instance") is None:
             raise UserError('This network reads instance edges: give "instance", integers (B, H, W), beside "label".')

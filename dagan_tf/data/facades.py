@@ -91,7 +91,7 @@ def facades_from_folder(data_dir, split, spec):
 
 
 def facades_from_tfds(split, data_dir=None):
-    """The facades as TensorFlow Datasets prepares them; the first use downloads about 150 MB.
+    """The facades as TensorFlow Datasets prepares them; the first use downloads them.
 
     Args:
         split: `"train"` (base) or `"test"` (extended).

@@ -63,6 +63,9 @@ class SpatialAttention(keras.layers.Layer):
     def call(self, x):
         return x * self.attention_map(x)
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def get_config(self):
         return {**super().get_config(), "kernel_size": self.kernel_size}
 

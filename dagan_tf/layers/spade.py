@@ -5,11 +5,12 @@ from keras import ops
 
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.spectral_norm import SpectralNormConv2D
+from dagan_tf.semantics import DenseLevel
 
 NEGATIVE_SLOPE = 0.2
 
 
-def batch_norm(name):
+def batch_norm(name, policy):
     """Batch normalisation without affine part, with the release's constants, synchronised over devices."""
     return keras.layers.BatchNormalization(
         momentum=0.9,
@@ -18,6 +19,7 @@ def batch_norm(name):
         scale=False,
         synchronized=keras.backend.backend() == "tensorflow",  # the other backends raise on it
         name=name,
+        dtype=policy,
     )
 
 
@@ -39,7 +41,7 @@ class SPADE(keras.layers.Layer):
         super().__init__(**kwargs)
         self.semantic_channels = semantic_channels
         self.hidden_filters = hidden_filters
-        self.norm = batch_norm("norm")
+        self.norm = batch_norm("norm", self.dtype_policy)
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -55,6 +57,8 @@ class SPADE(keras.layers.Layer):
         return kernel, self.add_weight(name=f"{name}_bias", shape=(filters,), initializer="zeros")
 
     def call(self, x, level, training=False):
+        # Keras saves a `DenseLevel` in a functional model as the list of its fields.
+        level = DenseLevel(*level) if isinstance(level, list) else level
         gamma, beta = level.modulation(
             (ops.convert_to_tensor(self.shared_kernel), ops.convert_to_tensor(self.shared_bias)),
             (ops.convert_to_tensor(self.gamma_kernel), ops.convert_to_tensor(self.gamma_bias)),

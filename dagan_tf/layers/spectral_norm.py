@@ -110,6 +110,14 @@ class SpectralNormConv2D(keras.layers.Layer):
         outputs = ops.conv(inputs, kernel, strides=self.strides, padding=padding)
         return outputs if self.bias is None else ops.add(outputs, self.bias)
 
+    def compute_output_shape(self, input_shape):
+        batch, *size, _ = input_shape
+        return (batch, *(None if length is None else self._output_length(length) for length in size), self.filters)
+
+    def _output_length(self, length):
+        covered = length + (self.kernel_size - 1 if self.padding is None else 2 * self.padding)
+        return (covered - self.kernel_size) // self.strides + 1
+
     def get_config(self):
         return {
             **super().get_config(),

@@ -1,6 +1,9 @@
 """The order, the crops and the numbers of batches, against what the definition of each gives."""
 
 import itertools
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -189,6 +192,22 @@ def test_the_original_error_is_kept():
         batches(pipeline.epoch())
     assert isinstance(pipeline.failure, UserError)
     assert str(pipeline.failure) == "labels/0003.png: cut off"
+
+
+def test_python_ends_while_a_stream_is_being_read():
+    code = """
+import time
+import numpy as np
+from dagan_tf.data.pipeline import Pipeline
+class Slow(list):
+    def __getitem__(self, index):
+        time.sleep(0.15)
+        return {"label": np.zeros((64, 64), np.uint8)}
+stream = iter(Pipeline(Slow(range(50)), (64, 64), 2, training=True).stream())
+next(stream)
+"""
+    root = Path(__file__).resolve().parents[2]
+    assert subprocess.run([sys.executable, "-c", code], cwd=root, check=False, timeout=60).returncode == 0
 
 
 def test_fit_sees_the_batches_of_each_epoch():
