@@ -24,6 +24,11 @@ def _field(default, help, choices=None):
     return field(default=default, metadata=metadata)
 
 
+def _tuples(value):
+    """JSON's lists as tuples, inside lists, too."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
 class Config:
     """What the configurations share: JSON both ways and a comparison by field."""
 
@@ -44,7 +49,7 @@ class Config:
         missing = sorted(required - set(values))
         if missing:
             raise UserError(f"{cls.__name__} needs {', '.join(missing)}.")
-        return cls(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+        return cls(**{name: _tuples(value) for name, value in values.items()})
 
     def replace(self, **overrides):
         """The same configuration with some fields changed; an unknown name raises `UserError`."""

@@ -74,7 +74,7 @@ def _preset(name, dataset, model):
 
 
 def open_run(arguments):
-    """The run folder and its configuration: `(run, config, resume)`, new or continued; writes `config.json` if new."""
+    """The run folder and its configuration, new or continued: `(run, config, resume)`."""
     from dagan_tf.training.run import Run
 
     if arguments.resume:
@@ -116,8 +116,6 @@ def main(argv=None):
     run, config, resume = open_run(arguments)
     from dagan_tf.training.session import train
 
-    if not resume:
-        run.write_config(config)
     print(f"Run folder: {run.path}", flush=True)
     verbose = 1 if sys.stdout.isatty() else 2
     outcome = train(config, run, resume, arguments.sample_every, arguments.keep, verbose)

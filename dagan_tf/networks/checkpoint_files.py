@@ -42,7 +42,7 @@ def read_state(path):
 
 
 def _read_npz(path):
-    with np.load(path, allow_pickle=False) as arrays:
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return dict(arrays)
 
 

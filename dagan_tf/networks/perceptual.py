@@ -2,6 +2,7 @@
 
 import logging
 import pathlib
+import zipfile
 
 import keras
 import numpy as np
@@ -91,9 +92,9 @@ class VGG19Features:
 
     def _from_npz(self, path):
         try:
-            with np.load(path) as file:
-                arrays = dict(file)
-        except (OSError, ValueError) as error:
+            with path.open("rb") as file, np.load(file) as members:
+                arrays = dict(members)
+        except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
             raise UserError(f"{path} could not be read as an .npz file: {error}.") from error
         network = self._network(None)
         convolutions = [layer for layer in network.layers if "conv" in layer.name]

@@ -140,11 +140,12 @@ class DAGAN(keras.Model):
             )
         return array
 
-    def train_step(self, batch):
+    def train_step(self, data):
         """One alternating update: discriminator on the detached image, then generator through the new discriminator.
 
         Release: the generator is updated first and runs a second time for the discriminator; here it runs once.
         """
+        batch = _batch(data)
         _assert_classes(batch["label"], self.config.num_classes)
         with tf.GradientTape() as generator_tape:
             fake = self.generator({k: batch[k] for k in BATCH_KEYS if k in batch}, training=True)
@@ -215,8 +216,9 @@ class DAGAN(keras.Model):
             else:
                 average.assign(average + (1.0 - decay) * (variable - average))
 
-    def test_step(self, batch):
+    def test_step(self, data):
         """The losses of inference-mode pictures; nothing is updated."""
+        batch = _batch(data)
         fake = self(batch, training=False)
         d_fake, d_real = self.discriminator_losses(batch, fake)
         return self._track({"d_fake": d_fake, "d_real": d_real, **self.generator_losses(batch, fake)})
@@ -233,6 +235,11 @@ class DAGAN(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "config": ModelConfig.from_dict(config["config"])})
+
+
+def _batch(data):
+    """The dictionary in what Keras hands to a step: arrays come as (x, y, sample weight), datasets as they are."""
+    return keras.utils.unpack_x_y_sample_weight(data)[0]
 
 
 def _assert_classes(label, num_classes):

@@ -80,10 +80,12 @@ def build_model(config, steps_per_epoch):
 def train(config, run, resume=False, sample_every=5, keep=2, verbose=2):
     """Trains to the last epoch, or until a signal or a loss that is not finite; every end but the last can resume.
 
+    Nothing is written before data and model are ready; the configuration is written before the first step.
+
     Args:
         config: a `RunConfig`.
-        run: the `Run` to write to; its configuration is on the disk.
-        resume: continue from the newest checkpoint, where there is one.
+        run: the `Run` to write to.
+        resume: continue from the newest checkpoint; a run that ended before its first one begins again.
         sample_every: epochs between sample sheets.
         keep: checkpoints to keep.
         verbose: as in `keras.Model.fit`.
@@ -97,12 +99,15 @@ def train(config, run, resume=False, sample_every=5, keep=2, verbose=2):
     pipeline = training_pipeline(config)
     steps = pipeline.steps_per_epoch
     model = build_model(config, steps)
-    if resume:
-        checkpoint.load(model, run.latest())
+    newest = checkpoint.latest(run.checkpoints) if resume else None
+    if newest:
+        checkpoint.load(model, newest)
+    batch = sample_batch(config)
+    run.write_config(config)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     guard = StopOnNaN()
     saver = Checkpoints(run, steps, guard, keep)
-    samples = Samples(run, sample_batch(config), config.dataset, steps, writer, sample_every, config.train.total_epochs)
+    samples = Samples(run, batch, config.dataset, steps, writer, sample_every, config.train.total_epochs)
     with StopOnSignal() as stop:
         callbacks = [guard, stop, saver, History(run, steps, writer), samples]
         try:

@@ -11,6 +11,7 @@ import zlib
 import numpy as np
 
 FOLDER = pathlib.Path(__file__).parent
+SHARED = pathlib.Path(__file__).resolve().parents[2].parent / "shared" / "reference"
 PLAIN_DRAWS = {
     "running_var": lambda rs, shape: 1 + 0.1 * np.abs(rs.standard_normal(shape)),
     "running_mean": lambda rs, shape: 0.1 * rs.standard_normal(shape),

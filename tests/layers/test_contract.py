@@ -20,9 +20,9 @@ from dagan_tf.layers import (
     ChannelAttention,
     DualAttention,
     MultiScaleFusion,
+    SPADEResBlock,
     SpatialAttention,
     SpectralNormConv2D,
-    SPADEResBlock,
 )
 from dagan_tf.semantics import DenseLevel
 from tests.conftest import run_python
@@ -151,7 +151,7 @@ def make(case, **options):
     rng = np.random.default_rng(2)
     for variable in layer.trainable_variables:
         variable.assign(0.4 * rng.normal(size=variable.shape))
-    for _ in range(20 if trains(layer) else 0):  # singular vectors and statistics of these weights
+    for _ in range(8 if trains(layer) else 0):  # singular vectors and statistics of these weights
         layer(*arguments(case), training=True)
     return layer
 
@@ -224,16 +224,18 @@ def test_weights_exist_after_build_and_have_names_of_their_own(case):
     assert all(path.startswith("mine/") for path in paths)
 
 
-def test_gradient_reaches_every_weight(case):
+@pytest.mark.parametrize("training", [False, True])
+def test_gradient_reaches_every_weight(case, training):
     layer = make(case)
     weights = [variable.value for variable in layer.trainable_variables]
     target = np.random.default_rng(3).normal(size=(BATCH, *case.output)).astype("float32")
     with tf.GradientTape() as tape:
-        loss = tf.reduce_sum(call(layer, case, training=True) * target)
+        loss = tf.reduce_sum(call(layer, case, training) * target)
     for variable, gradient in zip(layer.trainable_variables, tape.gradient(loss, weights), strict=True):
         assert gradient is not None, variable.path
         assert np.isfinite(gradient).all(), variable.path
-        assert np.abs(gradient).max() > 0, variable.path
+        # In training, batch statistics take the bias of the convolution before them out again.
+        assert training or np.abs(gradient).max() > 1e-6, variable.path
 
 
 @pytest.mark.parametrize("training", [False, True])

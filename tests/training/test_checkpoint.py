@@ -1,0 +1,62 @@
+"""Checkpoints: whole or absent, the newest found, the oldest removed."""
+
+import keras
+import numpy as np
+import pytest
+
+from dagan_tf.errors import UserError
+from dagan_tf.training import checkpoint
+from dagan_tf.training.dagan import DAGAN
+from tests.training.conftest import tiny_config
+
+
+@pytest.fixture(scope="module")
+def model():
+    keras.utils.set_random_seed(0)
+    return DAGAN(tiny_config().model)
+
+
+def test_save_load_and_keep(model, tmp_path):
+    for step in (3, 6, 9):
+        model.step.assign(step)
+        checkpoint.save(model, tmp_path, {"epoch": step // 3}, keep=2)
+    assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step-00000006", "step-00000009"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["step-00000006", "step-00000009"]
+    newest = checkpoint.latest(tmp_path)
+    state = checkpoint.read_state(newest)
+    assert (state["step"], state["epoch"]) == (9, 3)
+    other = DAGAN(tiny_config().model)
+    checkpoint.load(other, newest)
+    assert int(other.step) == 9
+    for a, b in zip(model.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+def test_a_failed_save_leaves_nothing(model, tmp_path, monkeypatch):
+    model.step.assign(1)
+    checkpoint.save(model, tmp_path, {})
+    model.step.assign(2)
+    monkeypatch.setattr(model, "save_weights", lambda path: (path.write_bytes(b"half"), (_ for _ in ()).throw(OSError)))
+    with pytest.raises(OSError):  # noqa: PT011 - it is the disk's error, whatever it says
+        checkpoint.save(model, tmp_path, {})
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
+
+
+def test_folders_that_are_no_checkpoints_are_not_found(tmp_path):
+    assert checkpoint.latest(tmp_path) is None
+    (tmp_path / "step-00000005").mkdir()
+    (tmp_path / ".step-00000007.123").mkdir()
+    (tmp_path / ".step-00000007.123" / checkpoint.WEIGHTS).touch()
+    assert checkpoint.latest(tmp_path) is None
+
+
+def test_damaged_and_foreign_weights(model, tmp_path):
+    model.step.assign(4)
+    path = checkpoint.save(model, tmp_path, {})
+    other = DAGAN(tiny_config().model.replace(base_filters=8))
+    with pytest.raises(UserError, match="could not be loaded"):
+        checkpoint.load(other, path)
+    weights = path / checkpoint.WEIGHTS
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(UserError, match=r"could not be loaded"):
+        checkpoint.load(model, path)
