@@ -2,8 +2,10 @@
 
 import argparse
 import dataclasses
+import importlib
 import os
 import sys
+import tempfile
 import types
 
 from dagan_tf.errors import UserError
@@ -74,7 +76,7 @@ def given(arguments, config_class):
 
 def run(main):
     """Runs a command's `main()` and exits with its status; a `UserError` becomes a message and status 2."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow cannot do it raises, too
     try:
         sys.exit(main())
     except UserError as error:
@@ -83,3 +85,22 @@ def run(main):
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+def import_tensorflow():
+    """Imports TensorFlow without the notes that it writes to the terminal before its log level counts.
+
+    They are shown after all if the import fails.
+    """
+    with tempfile.TemporaryFile() as notes:
+        terminal = os.dup(2)
+        os.dup2(notes.fileno(), 2)
+        try:
+            importlib.import_module("tensorflow")
+        except BaseException:
+            notes.seek(0)
+            os.write(terminal, notes.read())
+            raise
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)

@@ -88,6 +88,7 @@ def to_release(arguments):
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
+    cli.import_tensorflow()
     (to_run if arguments.command == "to-run" else to_release)(arguments)
     return 0
 

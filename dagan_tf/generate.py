@@ -71,6 +71,7 @@ def open_labels(arguments, spec, needs_instances):
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
+    cli.import_tensorflow()
     generator, spec = load(arguments)
     source, names = open_labels(arguments, spec, generator.config.use_instance_edges)
 

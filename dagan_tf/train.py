@@ -109,11 +109,13 @@ def main(argv=None):
     arguments = parser().parse_args(argv)
     if arguments.dry_run and not arguments.resume:
         config = resolve(arguments)
+        cli.import_tensorflow()
         from dagan_tf.training.report import parameter_table
 
         print(json.dumps(config.to_dict(), indent=2), parameter_table(config.model), sep="\n\n")
         return 0
     run, config, resume = open_run(arguments)
+    cli.import_tensorflow()
     from dagan_tf.training.session import train
 
     print(f"Run folder: {run.path}", flush=True)

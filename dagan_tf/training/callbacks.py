@@ -47,21 +47,21 @@ class StopOnSignal(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
+class NonFiniteLossError(ArithmeticError):
+    """A loss was NaN or infinite; `losses` has the names."""
+
+    def __init__(self, losses):
+        super().__init__(f"{', '.join(losses)} was not a finite number")
+        self.losses = losses
+
+
 class StopOnNaN(keras.callbacks.Callback):
-    """Ends training at the first loss that is not a finite number, before anything of that step is saved.
-
-    Attributes:
-        losses: names of the losses that were not finite; empty while all is well.
-    """
-
-    def __init__(self):
-        super().__init__()
-        self.losses = []
+    """Raises `NonFiniteLossError` at the first loss that is not a finite number, so that nothing more is saved."""
 
     def on_train_batch_end(self, batch, logs=None):
-        self.losses = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
-        if self.losses:
-            self.model.stop_training = True
+        bad = tuple(name for name, value in (logs or {}).items() if not math.isfinite(value))
+        if bad:
+            raise NonFiniteLossError(bad)
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -70,17 +70,15 @@ class Checkpoints(keras.callbacks.Callback):
     Args:
         run: the `Run`.
         steps_per_epoch: steps of a whole epoch.
-        guard: the `StopOnNaN` of the same training: after it has tripped nothing is saved.
         keep: checkpoints to keep.
     """
 
-    def __init__(self, run, steps_per_epoch, guard, keep=2):
+    def __init__(self, run, steps_per_epoch, keep=2):
         super().__init__()
-        self.run, self.steps_per_epoch, self.guard, self.keep = run, steps_per_epoch, guard, keep
+        self.run, self.steps_per_epoch, self.keep = run, steps_per_epoch, keep
 
     def on_epoch_end(self, epoch, logs=None):
-        if not self.guard.losses:
-            self.save(logs)
+        self.save(logs)
 
     def save(self, logs=None):
         """Saves the model as it is now."""

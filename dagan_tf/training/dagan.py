@@ -99,6 +99,10 @@ class DAGAN(keras.Model):
         self.perceptual_weight = perceptual_weight
         self.loss_trackers = [keras.metrics.Mean(name=name) for name in LOSSES]
 
+    def get_compile_config(self):
+        """Nothing: a model loaded from a `.keras` file is compiled anew, with its optimizers and VGG19."""
+        return None
+
     def call(self, inputs, training=False):
         _assert_classes(inputs["label"], self.config.num_classes)
         return self.inference_generator({k: inputs[k] for k in BATCH_KEYS if k in inputs}, training=training)

@@ -10,7 +10,7 @@ from dagan_tf.data.sources import open_source
 from dagan_tf.errors import UserError
 from dagan_tf.networks.perceptual import VGG19Features
 from dagan_tf.training import checkpoint
-from dagan_tf.training.callbacks import Checkpoints, History, Samples, StopOnNaN, StopOnSignal
+from dagan_tf.training.callbacks import Checkpoints, History, NonFiniteLossError, Samples, StopOnNaN, StopOnSignal
 from dagan_tf.training.dagan import DAGAN
 from dagan_tf.training.schedule import make_optimizers
 
@@ -105,13 +105,15 @@ def train(config, run, resume=False, sample_every=5, keep=2, verbose=2):
     batch = sample_batch(config)
     run.write_config(config)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
-    guard = StopOnNaN()
-    saver = Checkpoints(run, steps, guard, keep)
+    saver = Checkpoints(run, steps, keep)
     samples = Samples(run, batch, config.dataset, steps, writer, sample_every, config.train.total_epochs)
+    bad_losses = ()
     with StopOnSignal() as stop:
-        callbacks = [guard, stop, saver, History(run, steps, writer), samples]
+        callbacks = [StopOnNaN(), stop, saver, History(run, steps, writer), samples]
         try:
             _fit(model, pipeline, config.train.total_epochs, callbacks, verbose)
+        except NonFiniteLossError as error:
+            bad_losses = error.losses
         except Exception:
             if pipeline.failure is None:
                 raise
@@ -119,7 +121,7 @@ def train(config, run, resume=False, sample_every=5, keep=2, verbose=2):
             raise pipeline.failure from None
         finally:
             writer.close()
-    return Outcome(int(model.step), steps * config.train.total_epochs, stop.received, tuple(guard.losses))
+    return Outcome(int(model.step), steps * config.train.total_epochs, stop.received, bad_losses)
 
 
 def _fit(model, pipeline, epochs, callbacks, verbose):

@@ -13,8 +13,11 @@ from tests.conftest import conv2d
 
 NESTED = [(2, 3, 6), (4, 6, 5), (4, 6, 3), (8, 12, 4)]
 NOT_NESTED = [(5, 4, 6), (3, 7, 5), (8, 12, 4)]
+GROWING = [(3, 4, 6), (5, 7, 5), (8, 12, 4)]  # step by step would pick other pixels than all at once
 LARGER_FIRST = [(16, 24, 3), (8, 12, 4)]
-SIZES = pytest.mark.parametrize("shapes", [NESTED, NOT_NESTED, LARGER_FIRST], ids=["nested", "not nested", "shrinking"])
+SIZES = pytest.mark.parametrize(
+    "shapes", [NESTED, NOT_NESTED, GROWING, LARGER_FIRST], ids=["nested", "not nested", "growing", "shrinking"]
+)
 
 
 def maps(shapes):

@@ -1,0 +1,82 @@
+"""The generate command: pictures equal the model's own, for files, folders and the release's weights."""
+
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dagan_tf import generate
+from dagan_tf.errors import UserError
+from dagan_tf.networks.checkpoint_files import write_state
+from dagan_tf.training.run import load_model
+from tests import golden
+
+
+@pytest.fixture
+def labels(tmp_path):
+    """A folder with a palette PNG at the model's size, and a grey one of another size in a sub-folder."""
+    folder = tmp_path / "labels"
+    (folder / "deep").mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    first, second = rng.integers(1, 13, (32, 32), dtype="uint8"), rng.integers(1, 13, (64, 96), dtype="uint8")
+    palette = Image.new("P", (32, 32))
+    palette.putpalette(rng.integers(0, 255, 768, dtype="uint8").tobytes())
+    palette.putdata(first.ravel().tolist())
+    palette.save(folder / "a.png")
+    Image.fromarray(second).save(folder / "deep" / "b.png")
+    return folder, first, second
+
+
+def test_folder(finished_run, labels, tmp_path, capsys):
+    folder, first, second = labels
+    run = finished_run[0]
+    assert generate.main(["--run", str(run.path), "--labels", str(folder), "--output", str(tmp_path / "out")]) == 0
+    assert f"2 pictures of 32x32 are in {tmp_path / 'out'}" in capsys.readouterr().out
+    model, _, _ = load_model(run.path)
+    resized = np.asarray(Image.fromarray(second).resize((32, 32), Image.Resampling.NEAREST))
+    for name, label in (("a.png", first), ("deep/b.png", resized)):
+        picture = np.asarray(Image.open(tmp_path / "out" / name)).astype(int)
+        assert np.abs(picture - model.generate(label)).max() <= 1
+
+
+def test_one_file(finished_run, labels, tmp_path):
+    file = labels[0] / "a.png"
+    flags = ["--run", str(finished_run[0].path), "--labels", str(file), "--output", str(tmp_path / "one")]
+    assert generate.main(flags) == 0
+    assert [p.name for p in (tmp_path / "one").iterdir()] == ["a.png"]
+
+
+def test_weights_of_the_release(tmp_path):
+    write_state(tmp_path / "latest_net_G.npz", golden.reference_weights("generator"))
+    values = golden.values()
+    (tmp_path / "labels").mkdir()
+    for i, label in enumerate(values["label"]):
+        Image.fromarray(label).save(tmp_path / "labels" / f"{i}.png")
+    flags = ["--weights", str(tmp_path / "latest_net_G.npz"), "--preset", "facades", "--image-size", "64"]
+    folders = ["--labels", str(tmp_path / "labels"), "--output", str(tmp_path / "out")]
+    assert generate.main([*flags, "--base-filters", "8", *folders]) == 0
+    for i, image in enumerate(values["image_eval"]):
+        picture = np.asarray(Image.open(tmp_path / "out" / f"{i}.png"))
+        assert np.abs(picture - (image + 1) * 127.5).max() <= 0.51
+
+
+@pytest.mark.parametrize("bad", ["missing", "no run", "no checkpoint", "no preset", "bad id"])
+def test_bad_input(finished_run, labels, tmp_path, bad):
+    run, folder, output = finished_run[0].path, labels[0], tmp_path / "out"
+    flags = ["--run", str(run), "--labels", str(folder), "--output", str(output)]
+    if bad == "missing":
+        flags[3], message = str(tmp_path / "nothing"), "nothing"
+    elif bad == "no run":
+        flags[1], message = str(tmp_path), "config.json"
+    elif bad == "no checkpoint":
+        shutil.copytree(run, tmp_path / "bare", ignore=shutil.ignore_patterns("checkpoints"))
+        flags[1], message = str(tmp_path / "bare"), "There is no checkpoint"
+    elif bad == "no preset":
+        flags[:2], message = ["--weights", "g.npz"], "--preset"
+    else:
+        Image.fromarray(np.full((32, 32), 13, "uint8")).save(folder / "c.png")
+        message = r"c\.png.*id 13 \(1024 pixels\)"
+    with pytest.raises(UserError, match=message):
+        generate.main(flags)
+    assert not list(output.rglob(".*"))  # nothing half-written

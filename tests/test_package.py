@@ -1,0 +1,86 @@
+"""The package as a user meets it: public names, a quick import, help without TensorFlow, the import rules."""
+
+import ast
+
+import pytest
+
+import dagan_tf
+from tests.conftest import ROOT, run_python
+
+ORDER = [  # the layers of the house, from the top: a module imports from its own line and below only
+    {"train", "generate", "convert"},
+    {"cli"},
+    {"training"},
+    {"data"},
+    {"networks"},
+    {"layers"},
+    {"semantics", "losses"},
+    {"presets"},
+    {"config"},
+    {"errors"},
+]
+NEUTRAL = ("layers", "networks", "semantics.py", "losses.py", "config.py", "presets.py")
+
+
+@pytest.mark.parametrize("name", dagan_tf.__all__)
+def test_public_names_exist(name):
+    assert getattr(dagan_tf, name) is not None
+    assert name in dir(dagan_tf)
+
+
+def test_import_is_light():
+    script = "import sys, dagan_tf; print([m for m in ('tensorflow', 'keras', 'numpy') if m in sys.modules])"
+    assert run_python(script).strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["train", "generate", "convert"])
+def test_help_needs_no_tensorflow(command):
+    script = (
+        "import sys, importlib\n"
+        f"parser = importlib.import_module('dagan_tf.{command}').parser()\n"
+        "text = parser.format_help()\n"
+        "assert 'python -m dagan_tf' in text and len(text) > 300\n"
+        "print('tensorflow' in sys.modules or 'keras' in sys.modules)"
+    )
+    assert run_python(script).strip() == "False"
+
+
+def modules():
+    return sorted((ROOT / "dagan_tf").rglob("*.py"))
+
+
+def imports(path):
+    """The modules that a file imports, anywhere in it, without the names it takes from them."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return found
+
+
+def rank(part):
+    return next(i for i, names in enumerate(ORDER) if part in names)
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_imports_point_down(path):
+    part = path.relative_to(ROOT / "dagan_tf").parts[0].removesuffix(".py")
+    if part == "__init__":
+        return
+    for name in imports(path):
+        pieces = name.split(".")
+        if pieces[0] == "dagan_tf":
+            assert rank(pieces[1]) >= rank(part), f"{part} imports {name}"
+    if path.relative_to(ROOT / "dagan_tf").parts[0] in NEUTRAL:
+        assert not {name for name in imports(path) if name.split(".")[0] == "tensorflow"}
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
+def test_public_definitions_have_docstrings(path):
+    tree = ast.parse(path.read_text())
+    assert path.name == "__init__.py" or ast.get_docstring(tree)
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), f"{path.name}: {node.name}"
