@@ -97,6 +97,8 @@ class ModelConfig(Config):
         self._check_choice("depth", tuple(DEPTHS))
         self._check_choice("attention", ATTENTIONS)
         self._check_choice("cam_levels", CAM_LEVELS)
+        if self.depth == "most" and self.base_filters < 2:
+            raise UserError("base_filters must be at least 2 for depth='most', whose last block has half. Received: 1.")
         factor = 2**self.upsamplings
         if any(s % factor for s in size):
             nearest = tuple(max(factor, round(s / factor) * factor) for s in size)

@@ -82,16 +82,12 @@ def main(argv=None):
 
     pipeline = Pipeline(source, generator.config.image_size, arguments.batch_size, training=False)
     output, progress, done = pathlib.Path(arguments.output), keras.utils.Progbar(len(names), unit_name="picture"), 0
-    try:
+    with pipeline.plain_errors():
         for batch in pipeline.epoch():
             for image in to_uint8(generator.predict_on_batch(batch)):
                 write_png((output / names[done]).with_suffix(".png"), image)
                 done += 1
             progress.update(done)
-    except Exception:
-        if pipeline.failure is None:
-            raise
-        raise pipeline.failure from None
     print(f"{done} pictures of {'x'.join(map(str, generator.config.image_size))} are in {output}")
     return 0
 

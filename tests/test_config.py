@@ -49,6 +49,7 @@ def test_sizes_that_the_depth_does_not_divide(depth, size, nearest):
     [
         {"num_classes": 0}, {"base_filters": 2.5}, {"base_filters": True}, {"depth": "deep"}, {"attention": "cam3"},
         {"cam_levels": "some"}, {"image_size": (32,)}, {"image_size": "32"}, {"image_size": (0, 32)}, {"width": 3},
+        {"base_filters": 1, "depth": "most", "image_size": 128},
     ],
 )  # fmt: skip
 def test_model_values_that_cannot_be(change):

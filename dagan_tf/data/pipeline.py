@@ -5,6 +5,7 @@ continues to the same numbers.
 """
 
 import atexit
+import contextlib
 import threading
 import time
 
@@ -83,10 +84,6 @@ class Pipeline:
         seed: seed of order, crops and flips, at least 0.
         drop_remainder: leave out the last, smaller batch of an epoch; None: in training only.
 
-    Attributes:
-        failure: the first exception that an example raised, or None. TensorFlow reports its own error with a trace
-            around it; this is the original.
-
     Raises:
         UserError: there are fewer examples than one batch where smaller batches are left out, or the first example
             cannot be read.
@@ -99,7 +96,7 @@ class Pipeline:
         self._image_size = tuple(image_size)
         self._training, self._load_scale, self._flip = training, load_scale, flip
         self._drop_remainder = training if drop_remainder is None else drop_remainder
-        self.failure = None
+        self._failure = None
         if len(source) < (batch_size if self._drop_remainder else 1):
             raise UserError(
                 f"Expected at least one batch of {batch_size} examples. Received: {len(source)} examples. Add "
@@ -113,6 +110,20 @@ class Pipeline:
         """Batches in an epoch."""
         whole, rest = divmod(len(self._source), self._batch_size)
         return whole + (rest > 0 and not self._drop_remainder)
+
+    @contextlib.contextmanager
+    def plain_errors(self):
+        """A context in which batches are used: what an example raised comes out as it was raised.
+
+        TensorFlow would wrap it, for example a `UserError` that names a file, in an error and a trace of its own.
+        """
+        self._failure = None
+        try:
+            yield
+        except Exception:
+            if self._failure is None:
+                raise
+            raise self._failure from None
 
     def epoch(self, epoch=0, start_step=0):
         """The batches of one epoch, a finite `tf.data.Dataset`; the first `start_step` are left out undecoded."""
@@ -166,7 +177,7 @@ class Pipeline:
             example = transform(self._source[index], self._image_size, self._load_scale, self._flip, rng)
             return [example[key] for key in self._dtypes]
         except Exception as error:
-            self.failure = self.failure or error
+            self._failure = self._failure or error
             raise
         finally:
             _busy.discard(threading.get_ident())

@@ -24,6 +24,11 @@ def _conv(filters, kernel_size, name, policy, activation=None, use_bias=True):
     )
 
 
+def _check_choice(name, value, choices):
+    if value not in choices:
+        raise UserError(f"{name} must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")
+
+
 def _sum_resized(maps, size):
     """Sum of maps (B, h_i, w_i, C), each nearest-resized to `size`; at the smaller sizes where that is the same."""
     sizes = [x.shape[1:3] for x in maps] + [tuple(size)]
@@ -88,8 +93,7 @@ class MultiScaleFusion(keras.layers.Layer):
 
     def __init__(self, levels="all", reduced_filters=16, **kwargs):
         super().__init__(**kwargs)
-        if levels not in CAM_LEVELS:
-            raise UserError(f"levels must be one of {CAM_LEVELS}. Received: {levels!r}.")
+        _check_choice("levels", levels, CAM_LEVELS)
         self.levels = levels
         self.reduced_filters = reduced_filters
 
@@ -144,8 +148,7 @@ class ChannelAttention(keras.layers.Layer):
 
     def __init__(self, kind=2, **kwargs):
         super().__init__(**kwargs)
-        if kind not in (1, 2):
-            raise UserError(f"kind must be 1 (CAM-I) or 2 (CAM-II). Received: {kind!r}.")
+        _check_choice("kind", kind, (1, 2))
         self.kind = kind
 
     def build(self, input_shape):
@@ -190,8 +193,8 @@ class DualAttention(keras.layers.Layer):
 
     def __init__(self, attention="sam+cam2", cam_levels="all", cam_filters=16, **kwargs):
         super().__init__(**kwargs)
-        if attention not in ATTENTIONS:
-            raise UserError(f"attention must be one of {ATTENTIONS}. Received: {attention!r}.")
+        _check_choice("attention", attention, ATTENTIONS)
+        _check_choice("cam_levels", cam_levels, CAM_LEVELS)
         self.attention = attention
         self.cam_levels = cam_levels
         self.cam_filters = cam_filters

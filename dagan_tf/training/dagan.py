@@ -150,7 +150,11 @@ class DAGAN(keras.Model):
         Release: the generator is updated first and runs a second time for the discriminator; here it runs once.
         """
         batch = _batch(data)
-        _assert_classes(batch["label"], self.config.num_classes)
+        # Nothing may move, not even a step count or a singular vector, before the batch is there and valid.
+        with tf.control_dependencies([_assert_classes(batch["label"], self.config.num_classes)]):
+            return self._alternate(batch)
+
+    def _alternate(self, batch):
         with tf.GradientTape() as generator_tape:
             fake = self.generator({k: batch[k] for k in BATCH_KEYS if k in batch}, training=True)
         values = self._update_discriminator(batch, tf.stop_gradient(fake))
@@ -247,7 +251,7 @@ def _batch(data):
 
 
 def _assert_classes(label, num_classes):
-    """Stops on an id outside the classes: `one_hot` would turn it into zeros without a word."""
+    """An operation that fails on an id outside the classes: `one_hot` would turn it into zeros without a word."""
     low, high = tf.reduce_min(label), tf.reduce_max(label)
     inside = tf.logical_and(low >= 0, tf.cast(high, "int32") < num_classes)
-    tf.debugging.Assert(inside, [f"label ids must lie in 0..{num_classes - 1}; found ids from", low, "to", high])
+    return tf.debugging.Assert(inside, [f"label ids must lie in 0..{num_classes - 1}; found ids from", low, "to", high])

@@ -57,7 +57,9 @@ def sample_batch(config):
     sources = (open_source(config.data, config.dataset, size, s, config.train.seed) for s in ("test", "train"))
     source = next(s for s in sources if s is not None)
     count = min(SAMPLES, len(source))
-    return next(iter(Pipeline(source, size, count, training=False).epoch()))
+    pipeline = Pipeline(source, size, count, training=False)
+    with pipeline.plain_errors():
+        return next(iter(pipeline.epoch()))
 
 
 def build_model(config, steps_per_epoch):
@@ -111,14 +113,13 @@ def train(config, run, resume=False, sample_every=5, keep=2, verbose=2):
     with StopOnSignal() as stop:
         callbacks = [StopOnNaN(), stop, saver, History(run, steps, writer), samples]
         try:
-            _fit(model, pipeline, config.train.total_epochs, callbacks, verbose)
+            with pipeline.plain_errors():
+                _fit(model, pipeline, config.train.total_epochs, callbacks, verbose)
         except NonFiniteLossError as error:
             bad_losses = error.losses
-        except Exception:
-            if pipeline.failure is None:
-                raise
+        except UserError:
             saver.save()  # the weights are good: only the data is not
-            raise pipeline.failure from None
+            raise
         finally:
             writer.close()
     return Outcome(int(model.step), steps * config.train.total_epochs, stop.received, bad_losses)

@@ -185,13 +185,15 @@ def test_too_few_examples_for_one_batch():
     assert training(Examples(3), batch_size=4, drop_remainder=False).steps_per_epoch == 1
 
 
-def test_the_original_error_is_kept():
+def test_plain_errors_are_the_sources_own():
     pipeline = Pipeline(Broken(6), SIZE, 2, training=False)
-    assert pipeline.failure is None
     with pytest.raises(tf.errors.OpError, match="cut off"):
         batches(pipeline.epoch())
-    assert isinstance(pipeline.failure, UserError)
-    assert str(pipeline.failure) == "labels/0003.png: cut off"
+    with pytest.raises(UserError) as error, pipeline.plain_errors():
+        batches(pipeline.epoch())
+    assert str(error.value) == "labels/0003.png: cut off"
+    with pytest.raises(KeyError, match="other"), pipeline.plain_errors():
+        raise KeyError("other")  # not an example's: it stays what it is, also after one that was
 
 
 def test_python_ends_while_a_stream_is_being_read():

@@ -150,14 +150,17 @@ def test_instance_edges_reach_both_networks():
 
 
 @pytest.mark.parametrize("method", ["fit", "evaluate", "predict"])
-def test_ids_outside_the_classes_stop_everything(method):
+def test_ids_outside_the_classes_stop_everything_and_change_nothing(method):
     model = make_model()
-    model.compile(run_eagerly=method == "fit")
+    model.compile()
+    before = [w.copy() for w in model.get_weights()]
     batch = make_batch()
     batch["label"][0, 3, 5] = 13
     options = {"shuffle": False} if method == "fit" else {}
     with pytest.raises(tf.errors.InvalidArgumentError, match="found ids from"):
         getattr(model, method)(dataset(batch), verbose=0, **options)
+    for old, new, variable in zip(before, model.get_weights(), model.weights, strict=True):
+        assert np.array_equal(old, new), variable.path
     with pytest.raises(UserError, match=r"0\.\.12.*to 13"):
         model.generate(batch["label"])
 
