@@ -118,7 +118,6 @@ def main(argv=None):
     cli.import_tensorflow()
     from dagan_tf.training.session import train
 
-    print(f"Run folder: {run.path}", flush=True)
     verbose = 1 if sys.stdout.isatty() else 2
     outcome = train(config, run, resume, arguments.sample_every, arguments.keep, verbose)
     return report(run, outcome)

@@ -159,9 +159,10 @@ def _fetch(dl_manager):
 def _facade_files(data_dir, split):
     """The label files and the photos of a split, two lists of paths in the order of their names."""
     _check_split(split)
-    labels = find_files(data_dir, LABEL)
-    if not any(path.stem.startswith(tuple(PREFIXES.values())) for path in labels.values()):
+    folder = Path(data_dir)
+    if folder.is_dir() and not any(any(folder.rglob(f"{prefix}*.png")) for prefix in PREFIXES.values()):
         raise UserError(f"Expected CMP facades (cmp_b*.png, cmp_x*.png) in {data_dir}. Received: none. {FETCH}.")
+    labels = find_files(data_dir, LABEL)
     photos = find_files(data_dir, PHOTO, ignore=labels.values())
     labels, photos = ({n: p for n, p in f.items() if p.stem.startswith(PREFIXES[split])} for f in (labels, photos))
     if not labels:

@@ -106,6 +106,8 @@ def train(config, run, resume=False, sample_every=5, keep=2, verbose=2):
         checkpoint.load(model, newest)
     batch = sample_batch(config)
     run.write_config(config)
+    if verbose:
+        print(f"Run folder: {run.path}; {config.train.total_epochs} epochs of {steps} steps", flush=True)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     saver = Checkpoints(run, steps, keep)
     samples = Samples(run, batch, config.dataset, steps, writer, sample_every, config.train.total_epochs)

@@ -7,7 +7,7 @@ import pytest
 from dagan_tf.errors import UserError
 from dagan_tf.training import checkpoint
 from dagan_tf.training.dagan import DAGAN
-from tests.training.conftest import tiny_config
+from tests.conftest import tiny_config
 
 
 @pytest.fixture(scope="module")

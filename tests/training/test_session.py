@@ -13,7 +13,7 @@ from dagan_tf.config import DataConfig
 from dagan_tf.errors import UserError
 from dagan_tf.training import checkpoint, session
 from dagan_tf.training.run import Run, load_model
-from tests.training.conftest import tiny_config
+from tests.conftest import tiny_config
 
 
 def final_state(run):
