@@ -16,6 +16,7 @@ EXTRAS = {
     "evaluation": ["scipy"],
     "notebooks": ["jupyterlab", "ipywidgets"],
 }
+# One version of PyTorch: it is the independent reader and writer of .pth files in the tests.
 EXTRAS["dev"] = ["pytest", "ruff", "scipy", "jax", "torch==2.13.0"]
 
 setup(
@@ -36,6 +37,7 @@ setup(
         "numpy>=2.0",
         "matplotlib>=3.8",
         "pillow>=10.3",
+        "requests",
     ],
     extras_require=EXTRAS,
     classifiers=[

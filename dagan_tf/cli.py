@@ -60,7 +60,17 @@ def _shown(value):
         return "x".join(map(str, value))
     if isinstance(value, float):
         return f"{value:.4g}"
-    return {None: "none", True: "yes", False: "no"}.get(value, str(value)) if not isinstance(value, int) else str(value)
+    if value is None or isinstance(value, bool):
+        return {None: "none", True: "yes", False: "no"}[value]
+    return str(value)
+
+
+def positive(text):
+    """argparse's type of a whole number above 0."""
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"expected a whole number of at least 1, received {text}")
+    return value
 
 
 def given(arguments, config_class):

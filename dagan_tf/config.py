@@ -6,14 +6,16 @@ its help text, from which the commands make their flags.
 
 import dataclasses
 import json
+import operator
 from dataclasses import dataclass, field
 
-from dagan_tf.errors import UserError
+from dagan_tf.errors import UserError, check_choice
 
 ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
 CAM_LEVELS = ("all", "last")
 DATASETS = ("facades", "folder", "procedural")
+LOCATIONS = ("data_dir", "label_dir", "image_dir", "instance_dir")
 
 
 def _field(default, help, choices=None):
@@ -27,6 +29,17 @@ def _field(default, help, choices=None):
 def _tuples(value):
     """JSON's lists as tuples, inside lists, too."""
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def _size(value):
+    """(height, width) of a pair of whole numbers, also NumPy's, or of one number."""
+    try:
+        size = tuple(map(operator.index, value if isinstance(value, tuple | list) else (value, value)))
+    except TypeError:
+        size = ()
+    if len(size) != 2 or min(size) < 1:
+        raise UserError(f"image_size must be (height, width), two whole numbers above 0. Received: {value!r}.")
+    return size
 
 
 class Config:
@@ -55,11 +68,6 @@ class Config:
         """The same configuration with some fields changed; an unknown name raises `UserError`."""
         return type(self).from_dict({**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, **overrides})
 
-    def _check_choice(self, name, choices):
-        value = getattr(self, name)
-        if value not in choices:
-            raise UserError(f"{name} must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")
-
     def _check_positive(self, *names):
         for name in names:
             value = getattr(self, name)
@@ -84,19 +92,14 @@ class ModelConfig(Config):
     spade_filters: int = _field(128, "hidden channels of every SPADE layer")
 
     def __post_init__(self):
-        size = self.image_size
-        if isinstance(size, int):
-            size = (size, size)
-        if not (isinstance(size, (tuple, list)) and len(size) == 2 and all(isinstance(s, int) and s > 0 for s in size)):
-            raise UserError(
-                f"image_size must be (height, width), two whole numbers above 0. Received: {self.image_size!r}."
-            )
-        object.__setattr__(self, "image_size", tuple(size))
+        size = _size(self.image_size)
+        check_choice("use_instance_edges", self.use_instance_edges, (True, False))
+        object.__setattr__(self, "image_size", size)
         self._check_positive("num_classes", "base_filters", "discriminator_filters", "num_discriminators")
         self._check_positive("cam_filters", "spade_filters")
-        self._check_choice("depth", tuple(DEPTHS))
-        self._check_choice("attention", ATTENTIONS)
-        self._check_choice("cam_levels", CAM_LEVELS)
+        check_choice("depth", self.depth, tuple(DEPTHS))
+        check_choice("attention", self.attention, ATTENTIONS)
+        check_choice("cam_levels", self.cam_levels, CAM_LEVELS)
         if self.depth == "most" and self.base_filters < 2:
             raise UserError("base_filters must be at least 2 for depth='most', whose last block has half. Received: 1.")
         factor = 2**self.upsamplings
@@ -145,10 +148,17 @@ class DataConfig(Config):
     num_examples: int = _field(400, "procedural: facades to draw for training")
 
     def __post_init__(self):
-        self._check_choice("dataset", DATASETS)
+        check_choice("dataset", self.dataset, DATASETS)
         self._check_positive("num_examples")
         if self.dataset == "folder" and not (self.label_dir and self.image_dir):
             raise UserError("The dataset folder needs --label-dir and --image-dir: your label maps and photographs.")
+        meant_for = {"data_dir": "facades", "label_dir": "folder", "image_dir": "folder", "instance_dir": "folder"}
+        for name, dataset in meant_for.items():
+            if getattr(self, name) and self.dataset != dataset:
+                flag = "--" + name.replace("_", "-")
+                raise UserError(
+                    f"{flag} is for --dataset {dataset}. Received: --dataset {self.dataset}. Change one of them."
+                )
 
 
 @dataclass(frozen=True)
@@ -219,11 +229,14 @@ class RunConfig:
         return cls(**{f.name: f.type.from_dict(values[f.name]) for f in dataclasses.fields(cls)})
 
     def differences(self, other):
-        """The fields in which another run differs: a list of `(part.field, this value, the other's value)`."""
+        """The fields in which another run differs: a list of `(part.field, this value, the other's value)`.
+
+        Where the same data lies is no difference: folders may move while a run rests.
+        """
         mine, theirs = self.to_dict(), other.to_dict()
         return [
             (f"{part}.{name}", value, theirs[part][name])
             for part, values in mine.items()
             for name, value in values.items()
-            if value != theirs[part][name]
+            if value != theirs[part][name] and name not in LOCATIONS
         ]

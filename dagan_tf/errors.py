@@ -7,3 +7,9 @@ class UserError(ValueError):
     The message says what was expected, what was received and what to do. Commands print it after
     ``error:`` and exit with status 2; in a notebook it is an ordinary ``ValueError``.
     """
+
+
+def check_choice(name, value, choices):
+    """Raises `UserError` unless `value` is one of `choices`."""
+    if value not in choices:
+        raise UserError(f"{name} must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")

@@ -8,7 +8,7 @@ import argparse
 import pathlib
 
 from dagan_tf import cli
-from dagan_tf.config import ModelConfig
+from dagan_tf.config import DatasetSpec, ModelConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, get_preset
 
@@ -21,42 +21,82 @@ def parser():
     model = result.add_mutually_exclusive_group(required=True)
     model.add_argument("--run", metavar="RUN", help="run folder; its newest checkpoint is used")
     model.add_argument(
-        "--weights", metavar="FILE", help="the release's generator, .pth or .npz; --preset and model flags describe it"
+        "--weights",
+        metavar="FILE",
+        help="a model saved as .keras; or, described by --preset and model flags, a generator's weights: .weights.h5, "
+        "or the release's .pth or .npz",
     )
     result.add_argument("--labels", metavar="PATH", required=True, help="label map, or folder of them")
     result.add_argument("--instances", metavar="PATH", help="instance map or folder, if the model reads edges")
     result.add_argument("--output", metavar="FOLDER", required=True, help="folder for the pictures")
-    result.add_argument("--batch-size", type=int, default=4, metavar="N", help="pictures at a time (default: 4)")
+    result.add_argument(
+        "--batch-size", type=cli.positive, default=4, metavar="N", help="pictures at a time (default: 4)"
+    )
     result.add_argument("--preset", choices=PRESETS, help="with --weights: the dataset they were trained on")
-    fields = ("num_classes", "image_size", "use_instance_edges", "base_filters", "depth", "attention")
+    fields = ("num_classes", "image_size", "use_instance_edges", "base_filters", "spade_filters", "depth")
+    fields += ("attention", "cam_levels", "cam_filters")
     cli.add_flags(result, "model, with --weights", ModelConfig, fields, "model")
     return result
 
 
 def load(arguments):
     """The generator and the dataset's description: `(Generator, DatasetSpec)`."""
-    if arguments.run:
-        from dagan_tf.training.run import load_model
+    flags = cli.given(arguments, ModelConfig)
+    if not arguments.run:
+        return load_weights(pathlib.Path(arguments.weights), arguments.preset, flags)
+    if arguments.preset or flags:
+        raise UserError("A run knows its model: leave out --preset and the model flags, which describe --weights.")
+    from dagan_tf.training.run import load_model
 
-        model, config, _ = load_model(arguments.run)
-        return model.inference_generator, config.dataset
-    if not arguments.preset:
-        raise UserError(f"--weights needs --preset, one of {', '.join(PRESETS)}: weights alone do not name a dataset.")
+    model, config, _ = load_model(arguments.run)
+    return model.inference_generator, config.dataset
+
+
+def load_weights(path, preset, flags):
+    """The same for a file of weights, described by a preset's name and the fields of `ModelConfig` that differ."""
+    if not path.is_file():
+        raise UserError(f"Expected weights at {path}. There is no such file: check the path.")
+    if path.suffix == ".keras":
+        return load_keras(path, preset)
+    if not preset:
+        raise UserError(f"{path.name} needs --preset, one of {', '.join(PRESETS)}: weights do not name a dataset.")
     from dagan_tf.networks import Generator
     from dagan_tf.networks.checkpoint_files import read_state
     from dagan_tf.networks.release import load_reference_state
 
-    preset = get_preset(arguments.preset)
-    generator = Generator(preset.model.replace(cam_levels="last", **cli.given(arguments, ModelConfig)))
-    load_reference_state(generator, read_state(arguments.weights))
-    return generator, preset.dataset.replace(num_classes=generator.config.num_classes)
+    described = get_preset(preset)
+    if path.name.endswith(".weights.h5"):
+        generator = Generator(described.model.replace(**flags))
+        try:
+            generator.load_weights(path)
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{path} does not fit the generator that --preset and flags describe: {error}") from error
+    else:
+        generator = Generator(described.model.replace(**{"cam_levels": "last", **flags}))
+        load_reference_state(generator, read_state(path))
+    return generator, described.dataset_with(num_classes=generator.config.num_classes)
+
+
+def load_keras(path, preset):
+    """The same for a `DAGAN` or `Generator` saved as `.keras`, which knows its configuration."""
+    import keras
+
+    from dagan_tf.training.dagan import DAGAN  # registers itself and the networks
+
+    try:
+        model = keras.saving.load_model(path)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{path} could not be loaded as a DAGAN or a generator: {error}") from error
+    generator = model.inference_generator if isinstance(model, DAGAN) else model
+    classes = generator.config.num_classes
+    return generator, get_preset(preset).dataset_with(num_classes=classes) if preset else DatasetSpec(classes)
 
 
 def open_labels(arguments, spec, needs_instances):
-    """The label maps and the pictures' names: `(source, [relative path])`."""
+    """The label maps and the paths of their pictures: `(source, [path])`, none of which is a label map's own."""
     from dagan_tf.data.folder import FileSource, FolderSource
 
-    labels, instances = pathlib.Path(arguments.labels), arguments.instances
+    labels, instances, output = pathlib.Path(arguments.labels), arguments.instances, pathlib.Path(arguments.output)
     if needs_instances and not instances:
         raise UserError("This model reads instance edges: give --instances beside --labels.")
     if not labels.exists():
@@ -64,8 +104,17 @@ def open_labels(arguments, spec, needs_instances):
     if labels.is_dir():
         source = FolderSource(labels, instance_dir=instances, spec=spec)
         names = [pathlib.Path(source.name(i)).relative_to(labels) for i in range(len(source))]
-        return source, names
-    return FileSource([labels], None, [instances] if instances else None, spec=spec), [pathlib.Path(labels.name)]
+    else:
+        source = FileSource([labels], None, [instances] if instances else None, spec=spec)
+        names = [pathlib.Path(labels.name)]
+    if output.resolve() in {_folder(path) for path in (labels, instances) if path}:
+        raise UserError(f"The pictures would replace the maps in {output}: give another --output.")
+    return source, [(output / name).with_suffix(".png") for name in names]
+
+
+def _folder(path):
+    path = pathlib.Path(path)
+    return (path if path.is_dir() else path.parent).resolve()
 
 
 def main(argv=None):
@@ -73,7 +122,7 @@ def main(argv=None):
     arguments = parser().parse_args(argv)
     cli.import_tensorflow()
     generator, spec = load(arguments)
-    source, names = open_labels(arguments, spec, generator.config.use_instance_edges)
+    source, targets = open_labels(arguments, spec, generator.config.use_instance_edges)
 
     import keras
 
@@ -81,14 +130,14 @@ def main(argv=None):
     from dagan_tf.data.render import to_uint8, write_png
 
     pipeline = Pipeline(source, generator.config.image_size, arguments.batch_size, training=False)
-    output, progress, done = pathlib.Path(arguments.output), keras.utils.Progbar(len(names), unit_name="picture"), 0
+    progress, done = keras.utils.Progbar(len(targets), unit_name="picture"), 0
     with pipeline.plain_errors():
         for batch in pipeline.epoch():
             for image in to_uint8(generator.predict_on_batch(batch)):
-                write_png((output / names[done]).with_suffix(".png"), image)
+                write_png(targets[done], image)
                 done += 1
             progress.update(done)
-    print(f"{done} pictures of {'x'.join(map(str, generator.config.image_size))} are in {output}")
+    print(f"{done} pictures of {'x'.join(map(str, generator.config.image_size))} are in {arguments.output}")
     return 0
 
 

@@ -18,6 +18,12 @@ class Preset:
     dataset: DatasetSpec
     train: TrainConfig
 
+    def dataset_with(self, **changes):
+        """The `DatasetSpec` with fields changed; with another number of classes it loses their names and colours."""
+        if changes.get("num_classes", self.dataset.num_classes) != self.dataset.num_classes:
+            changes |= {"class_names": (), "palette": ()}
+        return self.dataset.replace(**changes)
+
 
 FACADES_CLASSES = (
     "unlabelled", "background", "facade", "window", "door", "cornice", "sill", "balcony", "blind", "deco", "molding",
@@ -46,7 +52,8 @@ ADE20K = Preset(
 CELEBAMASK_HQ = Preset(
     model=ModelConfig(num_classes=19, image_size=(512, 512)),
     dataset=DatasetSpec(num_classes=19),
-    train=TrainConfig(epochs=50, decay_epochs=50, batch_size=16, load_scale=1.0),
+    # Mirroring would swap left and right eyes, brows and ears, which are classes of their own.
+    train=TrainConfig(epochs=50, decay_epochs=50, batch_size=16, load_scale=1.0, flip=False),
 )
 COCO_STUFF = Preset(
     model=ModelConfig(num_classes=183, use_instance_edges=True, image_size=(256, 256)),

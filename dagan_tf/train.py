@@ -38,8 +38,10 @@ def parser():
     run.add_argument("--run-dir", metavar="RUN", help="folder to write to (default: runs/DATASET-DATE-TIME)")
     run.add_argument("--resume", metavar="RUN", help="continue the run in this folder; other flags may be left out")
     run.add_argument("--dry-run", action="store_true", help="print configuration, shapes and parameters, then exit")
-    run.add_argument("--sample-every", type=int, default=5, metavar="N", help="epochs between samples (default: 5)")
-    run.add_argument("--keep", type=int, default=2, metavar="N", help="checkpoints to keep (default: 2)")
+    run.add_argument(
+        "--sample-every", type=cli.positive, default=5, metavar="N", help="epochs between samples (default: 5)"
+    )
+    run.add_argument("--keep", type=cli.positive, default=2, metavar="N", help="checkpoints to keep (default: 2)")
     cli.add_flags(result, "data", DataConfig, DATA_FIELDS)
     cli.add_flags(result, "label files", DatasetSpec, ("first_id", "unknown_id"), "dataset")
     cli.add_flags(result, "model", ModelConfig, MODEL_FIELDS, "model")
@@ -53,11 +55,9 @@ def resolve(arguments):
     model = cli.given(arguments, ModelConfig)
     spec = cli.given(arguments, DatasetSpec)
     preset = _preset(arguments.preset, data.dataset, model)
-    if spec.get("num_classes", preset.dataset.num_classes) != preset.dataset.num_classes:
-        spec |= {"class_names": (), "palette": ()}  # they name and colour the preset's classes
     return RunConfig(
         model=preset.model.replace(**model),
-        dataset=preset.dataset.replace(**spec),
+        dataset=preset.dataset_with(**spec),
         data=data,
         train=preset.train.replace(**cli.given(arguments, TrainConfig)),
     )
@@ -78,6 +78,8 @@ def open_run(arguments):
     from dagan_tf.training.run import Run
 
     if arguments.resume:
+        if arguments.preset or arguments.run_dir:
+            raise UserError("--resume continues a run as it is, where it is: leave out --preset and --run-dir.")
         run = Run(arguments.resume)
         return run, check_same(run.read_config(), arguments), True
     config = resolve(arguments)
@@ -91,31 +93,29 @@ def open_run(arguments):
 
 
 def check_same(saved, arguments):
-    """The saved `RunConfig`, if no given flag says otherwise; else `UserError` with the fields that differ."""
+    """The saved `RunConfig`, with its data where it lies now; other differences raise `UserError` with the fields."""
     parts = {"model": ModelConfig, "dataset": DatasetSpec, "data": DataConfig, "train": TrainConfig}
-    changes = {name: getattr(saved, name).replace(**cli.given(arguments, part)) for name, part in parts.items()}
-    differences = saved.differences(RunConfig(**changes))
+    changed = RunConfig(**{n: getattr(saved, n).replace(**cli.given(arguments, part)) for n, part in parts.items()})
+    differences = saved.differences(changed)
     if differences:
         lines = "\n".join(f"  {name}: the run has {old!r}, given was {new!r}" for name, old, new in differences)
         raise UserError(
             f"A run resumes with its own configuration. It differs in:\n{lines}\n"
             "Leave these flags out, or start a new run with another --run-dir."
         )
-    return saved
+    return changed
 
 
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
-    if arguments.dry_run and not arguments.resume:
-        config = resolve(arguments)
-        cli.import_tensorflow()
+    run, config, resume = open_run(arguments)
+    cli.import_tensorflow()
+    if arguments.dry_run:
         from dagan_tf.training.report import parameter_table
 
         print(json.dumps(config.to_dict(), indent=2), parameter_table(config.model), sep="\n\n")
         return 0
-    run, config, resume = open_run(arguments)
-    cli.import_tensorflow()
     from dagan_tf.training.session import train
 
     verbose = 1 if sys.stdout.isatty() else 2
@@ -126,10 +126,11 @@ def main(argv=None):
 def report(run, outcome):
     """Prints how the run ended and where everything is; returns the exit status."""
     places = f"checkpoints, samples, tensorboard, history.jsonl and config.json are in {run.path}"
-    if outcome.bad_losses:
+    if outcome.not_finite:
         print(
-            f"error: {', '.join(outcome.bad_losses)} was not a finite number at step {outcome.step}; the last good "
-            f"checkpoint is kept. Lower the learning rates or check the data; {places}",
+            f"error: not a finite number at step {outcome.step}: {', '.join(outcome.not_finite)}. The last good "
+            "checkpoint is kept, but resumed from there the run would meet the same numbers: check the data, or start "
+            f"a new run with lower learning rates; {places}",
             file=sys.stderr,
         )
         return 1

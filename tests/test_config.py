@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import numpy as np
 import pytest
 
 from dagan_tf.config import DataConfig, DatasetSpec, ModelConfig, RunConfig, TrainConfig
@@ -49,7 +50,7 @@ def test_sizes_that_the_depth_does_not_divide(depth, size, nearest):
     [
         {"num_classes": 0}, {"base_filters": 2.5}, {"base_filters": True}, {"depth": "deep"}, {"attention": "cam3"},
         {"cam_levels": "some"}, {"image_size": (32,)}, {"image_size": "32"}, {"image_size": (0, 32)}, {"width": 3},
-        {"base_filters": 1, "depth": "most", "image_size": 128},
+        {"use_instance_edges": "no"}, {"base_filters": 1, "depth": "most", "image_size": 128},
     ],
 )  # fmt: skip
 def test_model_values_that_cannot_be(change):
@@ -71,8 +72,11 @@ def test_training_values_that_cannot_be(change):
         TrainConfig(epochs=0, decay_epochs=0)
 
 
-def test_one_number_is_a_square():
+def test_sizes_are_one_number_or_two_also_numpys():
     assert ModelConfig(num_classes=3, image_size=64).image_size == (64, 64)
+    size = ModelConfig(num_classes=3, image_size=tuple(np.array([32, 64]))).image_size
+    assert size == (32, 64)
+    assert all(type(side) is int for side in size)
 
 
 def test_own_pairs_need_both_folders():

@@ -61,7 +61,31 @@ def test_weights_of_the_release(tmp_path):
         assert np.abs(picture - (image + 1) * 127.5).max() <= 0.51
 
 
-@pytest.mark.parametrize("bad", ["missing", "no run", "no checkpoint", "no preset", "bad id"])
+def test_files_that_a_notebook_saved(finished_run, labels, tmp_path):
+    model, _, _ = load_model(finished_run[0].path)
+    model.save(tmp_path / "dagan.keras")
+    model.ema_generator.save_weights(tmp_path / "g.weights.h5")
+    size = ["--image-size", "32", "--base-filters", "4", "--spade-filters", "8"]
+    expected = model.generate(labels[1])
+    for name, flags in (("dagan.keras", []), ("g.weights.h5", ["--preset", "facades", *size])):
+        out = tmp_path / name.replace(".", "-")
+        file = str(labels[0] / "a.png")
+        assert generate.main(["--weights", str(tmp_path / name), *flags, "--labels", file, "--output", str(out)]) == 0
+        assert np.abs(np.asarray(Image.open(out / "a.png")).astype(int) - expected).max() <= 1
+
+
+@pytest.mark.parametrize("labels_are", ["folder", "file"])
+def test_pictures_never_replace_label_maps(finished_run, labels, labels_are):
+    folder, first, _ = labels
+    given = folder if labels_are == "folder" else folder / "a.png"
+    with pytest.raises(UserError, match="would replace the maps"):
+        generate.main(["--run", str(finished_run[0].path), "--labels", str(given), "--output", str(folder)])
+    np.testing.assert_array_equal(np.asarray(Image.open(folder / "a.png")), first)
+
+
+@pytest.mark.parametrize(
+    "bad", ["missing", "no run", "no checkpoint", "no preset", "no weights", "model flags", "bad id"]
+)
 def test_bad_input(finished_run, labels, tmp_path, bad):
     run, folder, output = finished_run[0].path, labels[0], tmp_path / "out"
     flags = ["--run", str(run), "--labels", str(folder), "--output", str(output)]
@@ -73,7 +97,12 @@ def test_bad_input(finished_run, labels, tmp_path, bad):
         shutil.copytree(run, tmp_path / "bare", ignore=shutil.ignore_patterns("checkpoints"))
         flags[1], message = str(tmp_path / "bare"), "There is no checkpoint"
     elif bad == "no preset":
-        flags[:2], message = ["--weights", "g.npz"], "--preset"
+        (tmp_path / "g.npz").touch()
+        flags[:2], message = ["--weights", str(tmp_path / "g.npz")], "needs --preset"
+    elif bad == "no weights":
+        flags[:2], message = ["--weights", str(tmp_path / "g.npz")], "There is no such file"
+    elif bad == "model flags":
+        flags, message = [*flags, "--base-filters", "7"], "leave out --preset"
     else:
         Image.fromarray(np.full((32, 32), 13, "uint8")).save(folder / "c.png")
         message = r"c\.png.*id 13 \(1024 pixels\)"

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 
 from dagan_tf import train
+from dagan_tf.config import DataConfig
 from dagan_tf.errors import UserError
 from tests.conftest import ROOT
 
@@ -101,6 +102,7 @@ def test_bad_pairs(tmp_path, labels, photos, message):
     flags = folder_pairs(tmp_path, labels, photos)
     with pytest.raises(UserError, match=message):
         train.main([*flags, "--run-dir", str(tmp_path / "run")])
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(
@@ -111,13 +113,28 @@ def test_bad_pairs(tmp_path, labels, photos, message):
         (["--image-size", "100"], "multiple of 32"),
         ([*TINY[:-1], "missing.npz"], "missing.npz"),
         (["--resume", "nowhere"], "config.json"),
+        (["--resume", "nowhere", "--preset", "facades"], "leave out --preset"),
+        (["--label-dir", "labels"], "--label-dir is for --dataset folder"),
+        ([*TINY, "--data-dir", "."], "--data-dir is for --dataset facades"),
+        ([*TINY, "--num-classes", "5"], "13 classes. Received: 5"),
+        ([*TINY, "--preset", "ade20k"], "13 classes. Received: 151"),
+        ([*TINY, "--run-dir", "file"], "cannot be written as a run folder"),
     ],
-    ids=["missing folder", "empty folder", "size", "missing weights", "resume of nothing"],
 )
-def test_bad_flags(tmp_path, monkeypatch, flags, message):
+def test_bad_flags_leave_nothing(tmp_path, monkeypatch, flags, message):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "file").touch()
     with pytest.raises(UserError, match=message):
         train.main([*flags, *([] if "--image-size" in flags or "--resume" in flags else SMALL)])
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("flag", ["--sample-every", "--keep"])
+def test_numbers_below_one(flag, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        train.main([flag, "0"])
+    assert exit_.value.code == 2
+    assert "at least 1" in capsys.readouterr().err
 
 
 def test_unknown_dataset_lists_those_there_are(capsys):
@@ -139,6 +156,21 @@ def test_resume_from_another_configuration_names_the_fields(finished_run):
     assert "model.base_filters: the run has 4, given was 8" in str(error.value)
     assert "train.seed: the run has 0, given was 3" in str(error.value)
     assert "ema" not in str(error.value)
+
+
+def test_dry_run_of_a_run_prints_its_configuration_and_changes_nothing(finished_run, capsys):
+    run = finished_run[0]
+    before = {p: p.stat().st_mtime_ns for p in run.path.rglob("*")}
+    assert train.main(["--resume", str(run.path), "--dry-run"]) == 0
+    assert '"base_filters": 4' in capsys.readouterr().out
+    assert {p: p.stat().st_mtime_ns for p in run.path.rglob("*")} == before
+
+
+def test_data_may_move_while_a_run_rests(finished_run):
+    saved = finished_run[0].read_config()
+    moved = type(saved)(saved.model, saved.dataset, DataConfig(data_dir="old"), saved.train)
+    arguments = train.parser().parse_args(["--resume", "run", "--data-dir", "new"])
+    assert train.check_same(moved, arguments).data.data_dir == "new"
 
 
 def test_resume_of_a_finished_run_says_so(finished_run, capsys):

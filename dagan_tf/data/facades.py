@@ -63,7 +63,7 @@ class CmpFacades(tfds.core.GeneratorBasedBuilder):
             folder = dl_manager.manual_dir
         except AssertionError:  # TFDS: missing or empty
             return None
-        # By default it is one folder for every dataset of this machine.
+        # By default it is one folder that all of TFDS' datasets share.
         return dict.fromkeys(URLS, folder) if any(Path(folder).rglob("cmp_*.png")) else None
 
     def _generate_examples(self, folder, split):
@@ -88,6 +88,11 @@ def facades_from_folder(data_dir, split, spec):
         UserError: the folder is missing, holds no facades or none of this split, or its files do not pair.
     """
     return FileSource(*_facade_files(data_dir, split), spec=spec)
+
+
+def has_split(data_dir, split):
+    """Whether there are label maps of `"train"` or `"test"` in a folder or below it."""
+    return any(Path(data_dir).rglob(f"{PREFIXES[split]}*.png"))
 
 
 def facades_from_tfds(split, data_dir=None):
@@ -159,8 +164,7 @@ def _fetch(dl_manager):
 def _facade_files(data_dir, split):
     """The label files and the photos of a split, two lists of paths in the order of their names."""
     _check_split(split)
-    folder = Path(data_dir)
-    if folder.is_dir() and not any(any(folder.rglob(f"{prefix}*.png")) for prefix in PREFIXES.values()):
+    if Path(data_dir).is_dir() and not any(has_split(data_dir, split) for split in PREFIXES):
         raise UserError(f"Expected CMP facades (cmp_b*.png, cmp_x*.png) in {data_dir}. Received: none. {FETCH}.")
     labels = find_files(data_dir, LABEL)
     photos = find_files(data_dir, PHOTO, ignore=labels.values())

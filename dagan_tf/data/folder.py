@@ -7,7 +7,7 @@ without the suffix, so `train/a.png` goes with `train/a.jpg`.
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageOps
 
 from dagan_tf.errors import UserError
 
@@ -23,6 +23,9 @@ MOST_NAMES, MOST_IDS = 10, 5
 def find_files(folder, role, ignore=()):
     """The files of one role in a folder and its sub-folders, by the name under which they pair.
 
+    Hidden files and folders do not count. Where files end as Cityscapes names the role's (`ENDINGS`), only those count,
+    without that ending.
+
     Args:
         folder: path of the folder.
         role: `LABEL`, `PHOTO` or `INSTANCE`; decides which suffixes count.
@@ -37,7 +40,8 @@ def find_files(folder, role, ignore=()):
     folder = Path(folder)
     if not folder.is_dir():
         raise UserError(f"Expected a folder of {role}s at {folder}. There is no such folder: check the path.")
-    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES[role] and not p.name.startswith(".")]
+    paths = [p for p in folder.rglob("*") if p.suffix.lower() in SUFFIXES[role]]
+    paths = [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
     paths = [p for p in paths if p.stem.endswith(ENDINGS[role])] or paths
     files = {}
     for path in sorted(set(paths) - set(ignore)):
@@ -137,34 +141,36 @@ def read_label(path, spec):
 
 def read_photo(path):
     """The photo `(h, w, 3)` uint8 of one JPEG or PNG file; raises `UserError`."""
-    picture = _decode(path)
+    picture, _ = _decode(path)
     if picture.mode not in PHOTO_MODES:
         raise UserError(f"{path}: a photo must have 8 bits per channel. Received: mode {picture.mode}. Convert it.")
-    return np.asarray(picture.convert("RGB"))
+    return np.asarray(ImageOps.exif_transpose(picture).convert("RGB"))
 
 
 def _read_ids(path, role):
-    picture = _decode(path)
+    picture, packed = _decode(path)
     if picture.mode not in ID_MODES:
         raise UserError(
             f"{path}: a {role} must be a grey or palette PNG with {'class' if role == LABEL else 'instance'} ids. "
             f"Received: mode {picture.mode}. Colours are not ids: give the dataset's id files, or convert each colour "
             "to its id first."
         )
-    return np.asarray(picture)
+    # PIL spreads grey values of 2 and 4 bits over 0..255.
+    return np.asarray(picture) // {"L;2": 85, "L;4": 17}.get(packed, 1)
 
 
 def _decode(path):
-    """The PIL image of a file, decoded to its last row."""
+    """The PIL image of a file, decoded to its last row, and how its pixels were packed in the file."""
     try:
         with Image.open(path) as picture:
+            packed = picture.tile[0][3] if picture.tile else None
             picture.load()
     except (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError) as error:
         raise UserError(
             f"{path}: expected a whole PNG or JPEG file. Received: {error}. The file may be cut off or damaged: "
             "copy it again."
         ) from error
-    return picture
+    return picture, packed
 
 
 def _check_size(label_path, label, role, path, array):

@@ -92,6 +92,8 @@ class Pipeline:
     def __init__(
         self, source, image_size, batch_size, *, training, load_scale=1.0, flip=False, seed=0, drop_remainder=None
     ):
+        if batch_size < 1:
+            raise UserError(f"batch_size must be at least 1. Received: {batch_size}.")
         self._source, self._batch_size, self._seed = source, batch_size, seed
         self._image_size = tuple(image_size)
         self._training, self._load_scale, self._flip = training, load_scale, flip
@@ -103,7 +105,7 @@ class Pipeline:
                 "examples, or choose a smaller batch size."
             )
         # Every example has the keys and dtypes of the first.
-        self._dtypes = {key: tf.as_dtype(value.dtype) for key, value in source[0].items()}
+        self._dtypes = {key: tf.as_dtype(value.dtype) for key, value in _plain(source[0]).items()}
 
     @property
     def steps_per_epoch(self):
@@ -174,7 +176,7 @@ class Pipeline:
         _busy.add(threading.get_ident())
         try:
             rng = np.random.default_rng((self._seed, epoch, index)) if self._training else None
-            example = transform(self._source[index], self._image_size, self._load_scale, self._flip, rng)
+            example = transform(_plain(self._source[index]), self._image_size, self._load_scale, self._flip, rng)
             return [example[key] for key in self._dtypes]
         except Exception as error:
             self._failure = self._failure or error
@@ -186,6 +188,11 @@ class Pipeline:
         """What nobody will look at: zeros instead of an example."""
         shapes = {"image": (*self._image_size, 3)}
         return [np.zeros(shapes.get(k, self._image_size), t.as_numpy_dtype) for k, t in self._dtypes.items()]
+
+
+def _plain(example):
+    """The example with ids in a dtype that PIL resizes and TensorFlow encodes: uint8 as they are, others int32."""
+    return {key: value if value.dtype == np.uint8 else np.asarray(value, np.int32) for key, value in example.items()}
 
 
 def _scale(batch):

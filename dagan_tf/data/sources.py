@@ -3,6 +3,7 @@
 from dagan_tf.data.folder import FolderSource
 from dagan_tf.data.procedural import ProceduralFacades
 from dagan_tf.errors import UserError
+from dagan_tf.presets import FACADES
 
 PROCEDURAL_TEST_EXAMPLES = 50
 
@@ -23,12 +24,24 @@ def open_source(data, spec, size, split, seed=0):
     Raises:
         UserError: the examples are not where the configuration says, or cannot be fetched.
     """
+    if data.dataset == "folder":
+        return FolderSource(data.label_dir, data.image_dir, data.instance_dir, spec=spec) if split == "train" else None
+    _check_facades(data, spec)
     if data.dataset == "procedural":
         count = data.num_examples if split == "train" else PROCEDURAL_TEST_EXAMPLES
         return ProceduralFacades(count, size, seed=seed, split=split)
-    if data.dataset == "folder":
-        return FolderSource(data.label_dir, data.image_dir, data.instance_dir, spec=spec) if split == "train" else None
     return _facades(data.data_dir, split, spec)
+
+
+def _check_facades(data, spec):
+    """Both kinds of facades have the classes of their preset: with others the networks would not fit the ids."""
+    own = FACADES.dataset
+    if (spec.num_classes, spec.first_id, spec.unknown_id) != (own.num_classes, own.first_id, own.unknown_id):
+        raise UserError(
+            f"The dataset {data.dataset} has ids 0 to {own.num_classes - 1}, {own.num_classes} classes. Received: "
+            f"{spec.num_classes} classes, first id {spec.first_id}, unknown id {spec.unknown_id}. Leave out the flags "
+            "for label files and --num-classes, and use the preset facades."
+        )
 
 
 def _facades(data_dir, split, spec):
@@ -36,12 +49,5 @@ def _facades(data_dir, split, spec):
 
     if data_dir is None:
         return facades.facades_from_tfds(split)
-    try:
-        return facades.facades_from_folder(data_dir, split, spec)
-    except UserError:
-        if split == "train":
-            raise
-        facades.facades_from_folder(
-            data_dir, "train", spec
-        )  # only the base zip was unpacked: train without a test split
-        return None
+    only_base = split == "test" and facades.has_split(data_dir, "train") and not facades.has_split(data_dir, "test")
+    return None if only_base else facades.facades_from_folder(data_dir, split, spec)

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from dagan_tf.config import ATTENTIONS, CAM_LEVELS
-from dagan_tf.errors import UserError
+from dagan_tf.errors import UserError, check_choice
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.resize import resize_nearest
 
@@ -22,11 +22,6 @@ def _conv(filters, kernel_size, name, policy, activation=None, use_bias=True):
         name=name,
         dtype=policy,
     )
-
-
-def _check_choice(name, value, choices):
-    if value not in choices:
-        raise UserError(f"{name} must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")
 
 
 def _sum_resized(maps, size):
@@ -93,7 +88,7 @@ class MultiScaleFusion(keras.layers.Layer):
 
     def __init__(self, levels="all", reduced_filters=16, **kwargs):
         super().__init__(**kwargs)
-        _check_choice("levels", levels, CAM_LEVELS)
+        check_choice("levels", levels, CAM_LEVELS)
         self.levels = levels
         self.reduced_filters = reduced_filters
 
@@ -148,7 +143,7 @@ class ChannelAttention(keras.layers.Layer):
 
     def __init__(self, kind=2, **kwargs):
         super().__init__(**kwargs)
-        _check_choice("kind", kind, (1, 2))
+        check_choice("kind", kind, (1, 2))
         self.kind = kind
 
     def build(self, input_shape):
@@ -193,8 +188,8 @@ class DualAttention(keras.layers.Layer):
 
     def __init__(self, attention="sam+cam2", cam_levels="all", cam_filters=16, **kwargs):
         super().__init__(**kwargs)
-        _check_choice("attention", attention, ATTENTIONS)
-        _check_choice("cam_levels", cam_levels, CAM_LEVELS)
+        check_choice("attention", attention, ATTENTIONS)
+        check_choice("cam_levels", cam_levels, CAM_LEVELS)
         self.attention = attention
         self.cam_levels = cam_levels
         self.cam_filters = cam_filters
@@ -207,6 +202,8 @@ class DualAttention(keras.layers.Layer):
             self.cam = ChannelAttention(int(parts[-1][-1]), name="cam", dtype=policy)
 
     def build(self, input_shape):
+        if not input_shape or not isinstance(input_shape[0], tuple | list):
+            raise UserError(f"DualAttention reads a list of feature maps (B, H, W, C). Received: one, {input_shape}.")
         last = input_shape[-1]
         if self.sam:
             self.sam.build(last)

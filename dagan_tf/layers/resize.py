@@ -3,6 +3,8 @@
 import numpy as np
 from keras import ops
 
+from dagan_tf.errors import UserError
+
 
 def _resize_axis(x, size, axis):
     present = x.shape[axis]
@@ -22,5 +24,13 @@ def resize_nearest(x, size):
 
     Returns:
         (B, height, width, C) in x's dtype.
+
+    Raises:
+        UserError: a height or width is not known when the graph is made.
     """
+    if None in (*x.shape[1:3], *size):
+        raise UserError(
+            f"Feature maps must have a known height and width. Received: {tuple(x.shape)}, to be resized to "
+            f"{tuple(size)}. Give the input a fixed size."
+        )
     return _resize_axis(_resize_axis(x, size[0], 1), size[1], 2)

@@ -15,7 +15,7 @@ def _torch():
         import torch
     except ImportError as error:
         raise UserError(
-            ".pth files are read and written with PyTorch, which is not installed: pip install 'dagan_tf[convert]', or "
+            ".pth files are read and written with PyTorch, which is not installed: pip install torch, or "
             "give the parameters as .npz."
         ) from error
     return torch
@@ -30,8 +30,10 @@ def read_state(path):
     """
     path = pathlib.Path(path)
     readers = {".pth": _read_pth, ".npz": _read_npz}
-    if path.suffix not in readers or not path.is_file():
-        raise UserError(f"Expected a checkpoint of the release, .pth or .npz. Received: {path}, which is none.")
+    if path.suffix not in readers:
+        raise UserError(f"Expected a checkpoint of the release, .pth or .npz. Received: {path}.")
+    if not path.is_file():
+        raise UserError(f"Expected a checkpoint at {path}. There is no such file: check the path.")
     try:
         return readers[path.suffix](path)
     except (pickle.UnpicklingError, zipfile.BadZipFile, EOFError, OSError, RuntimeError, ValueError) as error:
@@ -51,7 +53,7 @@ def _read_pth(path):
     state = torch.load(path, map_location="cpu", weights_only=True)
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise ValueError(f"expected a dictionary of tensors, received {type(state).__name__}")
-    return {name: tensor.numpy() for name, tensor in state.items()}
+    return {name: (t.float() if t.is_floating_point() else t).numpy() for name, t in state.items()}
 
 
 def write_state(path, state):

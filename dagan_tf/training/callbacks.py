@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import signal
 import time
 
@@ -38,7 +39,8 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def _note(self, number, frame):
         self.received = signal.Signals(number)
-        print(f"\n{self.received.name}: stopping after this step; once more to stop at once.", flush=True)
+        # Not print: the signal may have come in the middle of another one.
+        os.write(1, f"\n{self.received.name}: stopping after this step; once more to stop at once.\n".encode())
         for s, handler in self._before.items():
             signal.signal(s, handler)
 
@@ -47,21 +49,21 @@ class StopOnSignal(keras.callbacks.Callback):
             self.model.stop_training = True
 
 
-class NonFiniteLossError(ArithmeticError):
-    """A loss was NaN or infinite; `losses` has the names."""
+class NotFiniteError(ArithmeticError):
+    """Losses or weights are NaN or infinite; `names` says which."""
 
-    def __init__(self, losses):
-        super().__init__(f"{', '.join(losses)} was not a finite number")
-        self.losses = losses
+    def __init__(self, names):
+        super().__init__(f"not a finite number: {', '.join(names)}")
+        self.names = tuple(names)
 
 
 class StopOnNaN(keras.callbacks.Callback):
-    """Raises `NonFiniteLossError` at the first loss that is not a finite number, so that nothing more is saved."""
+    """Raises `NotFiniteError` at the first loss that is not a finite number, so that nothing more is saved."""
 
     def on_train_batch_end(self, batch, logs=None):
-        bad = tuple(name for name, value in (logs or {}).items() if not math.isfinite(value))
+        bad = [name for name, value in (logs or {}).items() if not math.isfinite(value)]
         if bad:
-            raise NonFiniteLossError(bad)
+            raise NotFiniteError(bad)
 
 
 class Checkpoints(keras.callbacks.Callback):
@@ -69,7 +71,7 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
         run: the `Run`.
-        steps_per_epoch: steps of a whole epoch.
+        steps_per_epoch: steps of a whole epoch; saved, too, so that a resumed run notices that its data changed.
         keep: checkpoints to keep.
     """
 
@@ -81,15 +83,25 @@ class Checkpoints(keras.callbacks.Callback):
         self.save(logs)
 
     def save(self, logs=None):
-        """Saves the model as it is now."""
+        """Saves the model as it is now; `NotFiniteError`, and nothing saved, if a weight is not finite.
+
+        A step's losses are those before its update: they cannot tell whether the update itself was good.
+        """
+        parts = (self.model, self.model.generator_optimizer, self.model.discriminator_optimizer)
+        variables = [v for part in parts for v in part.variables]
+        bad = [v.path for v in variables if not np.isfinite(np.asarray(v.value)).all()]
+        if bad:
+            raise NotFiniteError([f"{bad[0]} and {len(bad) - 1} more weights"])
         epoch, step = divmod(int(self.model.step), self.steps_per_epoch)
         losses = {name: float(value) for name, value in (logs or {}).items()}
-        state = {"epoch": epoch, "step_in_epoch": step, "losses": losses}
+        state = {"epoch": epoch, "step_in_epoch": step, "steps_per_epoch": self.steps_per_epoch, "losses": losses}
         checkpoint.save(self.model, self.run.checkpoints, state, keep=self.keep)
 
 
 class History(keras.callbacks.Callback):
     """One line per finished epoch in `history.jsonl`, and the same numbers as TensorBoard scalars.
+
+    The losses of an epoch that was finished after a resume are means over the steps after it.
 
     Args:
         run: the `Run`.
@@ -127,34 +139,41 @@ class Samples(keras.callbacks.Callback):
 
     Args:
         run: the `Run`.
-        batch: a batch of examples, the same every time.
-        spec: the `DatasetSpec`, for its colours.
+        sheet: a `SampleSheet`.
         steps_per_epoch: steps of a whole epoch.
         writer: a `tf.summary` writer.
         every: epochs between sheets.
         last_epoch: the number of the run's last epoch, which always gets one.
     """
 
-    def __init__(self, run, batch, spec, steps_per_epoch, writer, every, last_epoch):
+    def __init__(self, run, sheet, steps_per_epoch, writer, every, last_epoch):
         super().__init__()
-        self.run, self.steps_per_epoch, self.writer = run, steps_per_epoch, writer
+        self.run, self.sheet, self.steps_per_epoch, self.writer = run, sheet, steps_per_epoch, writer
         self.every, self.last_epoch = every, last_epoch
-        self.batch = {name: np.asarray(value) for name, value in batch.items()}
-        self.labels = colour(self.batch["label"], spec.palette or spec.num_classes)
-        self.real = to_uint8(self.batch["image"])
 
     def on_epoch_end(self, epoch, logs=None):
         finished = int(self.model.step) % self.steps_per_epoch == 0
         if finished and ((epoch + 1) % self.every == 0 or epoch + 1 == self.last_epoch):
-            self.write(epoch + 1)
+            picture = self.sheet.draw(self.model)
+            write_png(self.run.samples / f"epoch-{epoch + 1:04d}.png", picture)
+            with self.writer.as_default(step=int(self.model.step)):
+                tf.summary.image("label | generated | real", picture[None])
 
-    def write(self, epoch):
-        """Writes the sheet of an epoch and returns its path."""
-        maps = {name: value for name, value in self.batch.items() if name != "image"}
-        images = to_uint8(self.model.predict(maps, batch_size=len(self.real), verbose=0))
-        sheet = grid([list(row) for row in zip(self.labels, images, self.real, strict=True)])
-        path = self.run.samples / f"epoch-{epoch:04d}.png"
-        write_png(path, sheet)
-        with self.writer.as_default(step=int(self.model.step)):
-            tf.summary.image("label | generated | real", sheet[None])
-        return path
+
+class SampleSheet:
+    """The examples of a run's sample sheets, the same every time.
+
+    Args:
+        batch: a batch of examples with images, see `Pipeline`.
+        spec: the `DatasetSpec`, for its colours.
+    """
+
+    def __init__(self, batch, spec):
+        self.maps = {name: np.asarray(value) for name, value in batch.items() if name != "image"}
+        self.labels = colour(self.maps["label"], spec.palette or spec.num_classes)
+        self.real = to_uint8(batch["image"])
+
+    def draw(self, model):
+        """The sheet with a `DAGAN`'s present pictures: uint8 (H, W, 3)."""
+        images = to_uint8(model.predict(self.maps, batch_size=len(self.real), verbose=0))
+        return grid([list(row) for row in zip(self.labels, images, self.real, strict=True)])

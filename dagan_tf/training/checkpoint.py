@@ -20,7 +20,7 @@ def save(model, folder, state, keep=2):
     Args:
         model: a compiled `DAGAN`.
         folder: where a run's checkpoints are; made if missing.
-        state: a dictionary of JSON values written beside the weights, for people and for `latest`.
+        state: a dictionary of JSON values written beside the weights, see `read_state`.
         keep: checkpoints to keep, at least 1.
 
     Returns:
@@ -39,7 +39,8 @@ def save(model, folder, state, keep=2):
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     for old in checkpoints(folder)[:-keep]:
-        shutil.rmtree(old)
+        if old != target:
+            shutil.rmtree(old)
     return target
 
 

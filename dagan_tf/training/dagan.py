@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from dagan_tf import losses
 from dagan_tf.config import ModelConfig, TrainConfig
+from dagan_tf.data.render import to_uint8
 from dagan_tf.errors import UserError
 from dagan_tf.networks import Discriminator, Generator
 from dagan_tf.presets import get_preset
@@ -81,17 +82,19 @@ class DAGAN(keras.Model):
         """Sets optimizers and losses. Without arguments: the paper's, with constant rates and no perceptual loss.
 
         Args:
-            generator_optimizer, discriminator_optimizer: Keras optimizers; `None`: Adam with rate 1e-4 and 4e-4,
-                beta1 0, beta2 0.999.
+            generator_optimizer, discriminator_optimizer: Keras optimizers or their names; `None`: Adam with rate 1e-4
+                and 4e-4, beta1 0, beta2 0.999. There are two, so Keras' callbacks that change *the* optimizer's rate
+                do not apply: give schedules.
             perceptual_features: a `VGG19Features`, or `None` for no perceptual loss.
             feature_weight, perceptual_weight: weights of the two losses beside the hinge loss's 1.
-            jit_compile: compile the step with XLA; worth it on GPUs.
+            jit_compile: compile the step with XLA; worth it on GPUs. XLA leaves out the check of label ids inside the
+                step (`FolderSource` and `generate` check them before).
             **kwargs: `run_eagerly`, `steps_per_execution` of `keras.Model.compile`.
         """
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
         defaults = make_optimizers(TrainConfig(decay_epochs=0), steps_per_epoch=1)
-        self.generator_optimizer = generator_optimizer or defaults[0]
-        self.discriminator_optimizer = discriminator_optimizer or defaults[1]
+        self.generator_optimizer = keras.optimizers.get(generator_optimizer or defaults[0])
+        self.discriminator_optimizer = keras.optimizers.get(discriminator_optimizer or defaults[1])
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         self.perceptual_features = perceptual_features
@@ -130,14 +133,16 @@ class DAGAN(keras.Model):
                 f"Label ids must lie in 0..{self.config.num_classes - 1}. Received: ids from {low} to {high}."
             )
         if instance is not None:
-            batch["instance"] = self._checked(np.asarray(instance), "instance").reshape(batch["label"].shape)
+            batch["instance"] = self._checked(np.asarray(instance), "instance").reshape(-1, *label.shape[-2:])
+            if len(batch["instance"]) != len(batch["label"]):
+                expected, received = len(batch["label"]), len(batch["instance"])
+                raise UserError(f"instance must have as many maps as label, {expected}. Received: {received}.")
         images = self.predict(batch, batch_size=batch_size, verbose=0)
-        pixels = np.rint((images + 1.0) * 127.5).astype("uint8")
-        return pixels.reshape(*label.shape, 3)
+        return to_uint8(images).reshape(*label.shape, 3)
 
     def _checked(self, array, name):
         size = self.config.image_size
-        if array.ndim not in (2, 3) or array.shape[-2:] != size or array.dtype.kind not in "iu":
+        if array.ndim not in (2, 3) or array.shape[-2:] != size or array.dtype.kind not in "iu" or not array.size:
             raise UserError(
                 f"{name} must be integers of shape {size} or (B, {size[0]}, {size[1]}), image_size. "
                 f"Received: {array.dtype} {array.shape}."

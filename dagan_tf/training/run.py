@@ -29,15 +29,18 @@ class Run:
 
     @property
     def exists(self):
-        """Whether a run was begun here."""
-        return (self.path / CONFIG).is_file()
+        """Whether a run was begun here, or left its checkpoints: nothing else may be written to its place."""
+        return (self.path / CONFIG).is_file() or bool(checkpoint.checkpoints(self.checkpoints))
 
     def write_config(self, config):
-        """Writes a `RunConfig` to `config.json`, whole or not at all, making the folder."""
-        self.path.mkdir(parents=True, exist_ok=True)
+        """Writes a `RunConfig` to `config.json`, whole or not at all, making the folder; `UserError` if it cannot."""
         aside = self.path / f".{CONFIG}.{os.getpid()}"
-        aside.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-        aside.rename(self.path / CONFIG)
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            aside.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+            aside.rename(self.path / CONFIG)
+        except OSError as error:
+            raise UserError(f"{self.path} cannot be written as a run folder: {error}. Give another folder.") from error
 
     def read_config(self):
         """The `RunConfig` of `config.json`; a missing or unreadable one raises `UserError`."""

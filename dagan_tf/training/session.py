@@ -10,7 +10,15 @@ from dagan_tf.data.sources import open_source
 from dagan_tf.errors import UserError
 from dagan_tf.networks.perceptual import VGG19Features
 from dagan_tf.training import checkpoint
-from dagan_tf.training.callbacks import Checkpoints, History, NonFiniteLossError, Samples, StopOnNaN, StopOnSignal
+from dagan_tf.training.callbacks import (
+    Checkpoints,
+    History,
+    NotFiniteError,
+    Samples,
+    SampleSheet,
+    StopOnNaN,
+    StopOnSignal,
+)
 from dagan_tf.training.dagan import DAGAN
 from dagan_tf.training.schedule import make_optimizers
 
@@ -19,12 +27,12 @@ SAMPLES = 6
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a run ended: after its last epoch, or at a signal, or at a loss that was not finite."""
+    """How a run ended: after its last epoch, or at a signal, or at losses or weights that were not finite."""
 
     step: int
     total_steps: int
     signal: object = None
-    bad_losses: tuple = ()
+    not_finite: tuple = ()
 
 
 def training_pipeline(config):
@@ -51,15 +59,15 @@ def _check_instances(config, source):
         )
 
 
-def sample_batch(config):
-    """The examples of a run's sample sheets: the first of the test split, or of the training split without one."""
+def sample_sheet(config):
+    """The `SampleSheet` of a run: the first examples of the test split, or of the training split without one."""
     size = config.model.image_size
     sources = (open_source(config.data, config.dataset, size, s, config.train.seed) for s in ("test", "train"))
     source = next(s for s in sources if s is not None)
     count = min(SAMPLES, len(source))
     pipeline = Pipeline(source, size, count, training=False)
     with pipeline.plain_errors():
-        return next(iter(pipeline.epoch()))
+        return SampleSheet(next(iter(pipeline.epoch())), config.dataset)
 
 
 def build_model(config, steps_per_epoch):
@@ -103,28 +111,41 @@ def train(config, run, resume=False, sample_every=5, keep=2, verbose=2):
     model = build_model(config, steps)
     newest = checkpoint.latest(run.checkpoints) if resume else None
     if newest:
+        _check_continues(newest, steps)
         checkpoint.load(model, newest)
-    batch = sample_batch(config)
+    sheet = sample_sheet(config)
     run.write_config(config)
     if verbose:
         print(f"Run folder: {run.path}; {config.train.total_epochs} epochs of {steps} steps", flush=True)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     saver = Checkpoints(run, steps, keep)
-    samples = Samples(run, batch, config.dataset, steps, writer, sample_every, config.train.total_epochs)
-    bad_losses = ()
+    samples = Samples(run, sheet, steps, writer, sample_every, config.train.total_epochs)
+    not_finite = ()
     with StopOnSignal() as stop:
         callbacks = [StopOnNaN(), stop, saver, History(run, steps, writer), samples]
         try:
             with pipeline.plain_errors():
                 _fit(model, pipeline, config.train.total_epochs, callbacks, verbose)
-        except NonFiniteLossError as error:
-            bad_losses = error.losses
+        except NotFiniteError as error:
+            not_finite = error.names
         except UserError:
             saver.save()  # the weights are good: only the data is not
             raise
         finally:
             writer.close()
-    return Outcome(int(model.step), steps * config.train.total_epochs, stop.received, bad_losses)
+    return Outcome(int(model.step), steps * config.train.total_epochs, stop.received, not_finite)
+
+
+def _check_continues(newest, steps):
+    """Step and schedule count in epochs: they only go on where an epoch has as many steps as before."""
+    before = checkpoint.read_state(newest).get("steps_per_epoch")
+    if before is None:
+        raise UserError(f"{newest} was converted, not trained here: it makes pictures, but there is no run to resume.")
+    if before != steps:
+        raise UserError(
+            f"The run had {before} steps an epoch; with the data as it is now there are {steps}. A run resumes with "
+            "the examples that it began with: restore them, or start a new run."
+        )
 
 
 def _fit(model, pipeline, epochs, callbacks, verbose):

@@ -1,8 +1,10 @@
 """Folders of files made here, whose pixels are known, and the real CMP files where they lie beside the project."""
 
 import re
+import struct
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -45,6 +47,50 @@ def test_grey_files_of_every_depth(tmp_path, dtype):
     ids = (IDS % 2).astype(dtype)
     save(tmp_path / "a.png", ids)
     np.testing.assert_array_equal(FolderSource(tmp_path, spec=SPEC)[0]["label"], ids)
+
+
+def packed_grey_png(path, rows, bits):
+    """A grey PNG of 2 or 4 bits a pixel, written out: PIL writes none."""
+
+    def chunk(name, data):
+        return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+
+    per_byte = 8 // bits
+    packed = [
+        bytes(
+            sum(v << (8 - bits * (i + 1)) for i, v in enumerate(row[start : start + per_byte]))
+            for start in range(0, len(row), per_byte)
+        )
+        for row in rows
+    ]
+    header = struct.pack(">IIBBBBB", len(rows[0]), len(rows), bits, 0, 0, 0, 0)
+    data = zlib.compress(b"".join(b"\0" + row for row in packed))
+    parts = (chunk(b"IHDR", header), chunk(b"IDAT", data), chunk(b"IEND", b""))
+    path.write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+
+
+@pytest.mark.parametrize(("bits", "rows"), [(2, [[0, 1, 2, 3], [3, 3, 0, 1]]), (4, [[0, 1, 11, 12], [5, 7, 2, 9]])])
+def test_packed_grey_files_keep_their_ids(tmp_path, bits, rows):
+    packed_grey_png(tmp_path / "a.png", rows, bits)
+    assert FolderSource(tmp_path, spec=SPEC)[0]["label"].tolist() == rows
+
+
+def test_photos_are_turned_as_their_camera_says(tmp_path):
+    save(tmp_path / "labels" / "a.png", np.zeros((2, 4), np.uint8))
+    photo = np.zeros((2, 4, 3), np.uint8)
+    photo[0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 3  # orientation: upside down
+    (tmp_path / "photos").mkdir()
+    Image.fromarray(photo).save(tmp_path / "photos" / "a.png", exif=exif)
+    image = FolderSource(tmp_path / "labels", tmp_path / "photos", spec=SPEC)[0]["image"]
+    np.testing.assert_array_equal(image, photo[::-1, ::-1])
+
+
+def test_hidden_folders_do_not_count(tmp_path):
+    save(tmp_path / "a.png", np.zeros((2, 2), np.uint8))
+    save(tmp_path / ".ipynb_checkpoints" / "b.png", np.zeros((2, 2), np.uint8))
+    assert len(FolderSource(tmp_path, spec=SPEC)) == 1
 
 
 def test_sixteen_bit_ids_and_int32_classes(tmp_path):

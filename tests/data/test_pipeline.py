@@ -228,3 +228,25 @@ def test_fit_sees_the_batches_of_each_epoch():
     model.fit(pipeline.stream(), steps_per_epoch=pipeline.steps_per_epoch, epochs=2, shuffle=False, verbose=0)
     expected = [b["label"][:, 0, 0].tolist() for epoch in (0, 1) for b in batches(pipeline.epoch(epoch))]
     assert seen == expected
+
+
+@pytest.mark.parametrize("dtype", ["int64", "int16", "uint16"])
+def test_labels_of_any_integer_dtype(dtype):
+    class Source:
+        def __len__(self):
+            return 2
+
+        def name(self, index):
+            return str(index)
+
+        def __getitem__(self, index):
+            return {"label": np.full((8, 8), 200 + index, dtype), "image": np.zeros((8, 8, 3), "uint8")}
+
+    batch = next(iter(Pipeline(Source(), SIZE, 2, training=False).epoch()))
+    assert batch["label"].dtype == tf.int32
+    assert [int(label[0, 0]) for label in batch["label"]] == [200, 201]
+
+
+def test_batches_have_at_least_one_example():
+    with pytest.raises(UserError, match=r"at least 1\. Received: 0"):
+        Pipeline(Examples(3), SIZE, 0, training=False)

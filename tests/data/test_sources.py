@@ -36,6 +36,20 @@ def test_facades_in_a_folder(tmp_path):
     assert len(open_source(data, FACADES.dataset, (32, 32), "test")) == 2
 
 
+def test_damaged_test_facades_are_not_passed_over(tmp_path):
+    write_facades(tmp_path / "base", "cmp_b", 2)
+    write_facades(tmp_path / "extended", "cmp_x", 2)
+    (tmp_path / "extended" / "cmp_x0001.jpg").unlink()
+    with pytest.raises(UserError, match="cmp_x0001"):
+        open_source(DataConfig(data_dir=str(tmp_path)), FACADES.dataset, (32, 32), "test")
+
+
+def test_facades_have_thirteen_classes():
+    for data in (DataConfig(dataset="procedural"), DataConfig(data_dir="anywhere")):
+        with pytest.raises(UserError, match=r"13 classes\. Received: 5 classes"):
+            open_source(data, DatasetSpec(num_classes=5), (32, 32), "train")
+
+
 def test_missing_facades_fail_for_both_splits(tmp_path):
     for split in ("train", "test"):
         with pytest.raises(UserError, match="nowhere"):

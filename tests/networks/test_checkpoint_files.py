@@ -55,10 +55,18 @@ def test_nothing_in_a_file_is_executed(tmp_path, suffix):
     assert not (tmp_path / "exploded").exists()
 
 
-@pytest.mark.parametrize("name", ["none.pth", "none.npz", "weights.h5"])
-def test_missing_or_other_files(tmp_path, name):
-    with pytest.raises(UserError, match=r"\.pth or \.npz"):
+@pytest.mark.parametrize(
+    ("name", "message"), [("none.pth", "no such file"), ("none.npz", "no such file"), ("w.h5", r"\.pth or \.npz")]
+)
+def test_missing_or_other_files(tmp_path, name, message):
+    with pytest.raises(UserError, match=message):
         read_state(tmp_path / name)
+
+
+def test_half_precision_tensors(tmp_path):
+    torch = pytest.importorskip("torch")
+    torch.save({"a": torch.tensor([1.5, -2.0], dtype=torch.bfloat16)}, tmp_path / "half.pth")
+    np.testing.assert_array_equal(read_state(tmp_path / "half.pth")["a"], np.array([1.5, -2.0], "float32"))
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".npz"])

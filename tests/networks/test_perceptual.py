@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from dagan_tf.errors import UserError
-from dagan_tf.networks.perceptual import FEATURE_SCALE, VGG19Features
+from dagan_tf.networks.perceptual import VGG19Features
 from tests.conftest import conv2d
 
 REAL = pathlib.Path(__file__).resolve().parents[2].parent / "shared/weights/vgg19_imagenet_keras_block1-3.npz"
 SHAPES = {"block1_conv1": (3, 64), "block1_conv2": (64, 64), "block2_conv1": (64, 128)}
+FEATURE_SCALE = 127.5  # pixels of 0..255 against pictures in [-1, 1]
 BGR_MEANS = np.array([103.939, 116.779, 123.68])  # of ImageNet, as the Caffe weights were trained with
 
 

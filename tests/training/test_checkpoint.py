@@ -32,6 +32,14 @@ def test_save_load_and_keep(model, tmp_path):
         np.testing.assert_array_equal(a, b)
 
 
+def test_what_was_just_saved_is_never_removed(model, tmp_path):
+    model.step.assign(9)
+    checkpoint.save(model, tmp_path, {})
+    model.step.assign(2)
+    checkpoint.save(model, tmp_path, {}, keep=1)
+    assert {p.name for p in checkpoint.checkpoints(tmp_path)} == {"step-00000002", "step-00000009"}
+
+
 def test_a_failed_save_leaves_nothing(model, tmp_path, monkeypatch):
     model.step.assign(1)
     checkpoint.save(model, tmp_path, {})

@@ -167,9 +167,12 @@ def test_ids_outside_the_classes_stop_everything_and_change_nothing(method):
 
 def test_generate_refuses_other_shapes_and_dtypes():
     model = make_model()
-    for bad in (np.zeros((32, 32), "uint8"), np.zeros((1, 1, 32, 64), "uint8"), np.zeros((32, 64), "float32")):
+    shapes = [((32, 32), "uint8"), ((1, 1, 32, 64), "uint8"), ((32, 64), "float32"), ((0, 32, 64), "uint8")]
+    for shape, dtype in shapes:
         with pytest.raises(UserError, match=r"\(32, 64\)"):
-            model.generate(bad)
+            model.generate(np.zeros(shape, dtype))
+    with pytest.raises(UserError, match=r"as many maps as label, 2\. Received: 1"):
+        model.generate(np.zeros((2, 32, 64), "uint8"), instance=np.zeros((32, 64), "uint8"))
 
 
 @pytest.mark.parametrize("overrides", [{"base_width": 3}, {"depth": "deep"}, {"image_size": (48, 64)}])
@@ -189,6 +192,15 @@ def test_keras_file_round_trip(trained, tmp_path):
     np.testing.assert_array_equal(loaded.generate(label), model.generate(label))
     features = [m.discriminator(make_batch())[1][4] for m in (loaded, model)]
     np.testing.assert_allclose(*features, atol=1e-6)
+
+
+def test_the_step_compiles_with_xla():
+    model, twin, batch = make_model(attention="sam"), make_model(attention="sam"), make_batch()
+    model.compile("sgd", "sgd", jit_compile=True)
+    twin.compile("sgd", "sgd", run_eagerly=True)
+    compiled, eager = (m.train_on_batch(batch, return_dict=True) for m in (model, twin))
+    for name, value in eager.items():
+        assert compiled[name] == pytest.approx(value, rel=1e-3, abs=1e-5), name
 
 
 class DrawnFeatures:

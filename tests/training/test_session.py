@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 
 import keras
@@ -55,7 +56,7 @@ def start(path, config, **options):
 
 def test_what_a_run_writes(finished_run):
     run, outcome = finished_run
-    assert (outcome.step, outcome.total_steps, outcome.signal, outcome.bad_losses) == (9, 9, None, ())
+    assert (outcome.step, outcome.total_steps, outcome.signal, outcome.not_finite) == (9, 9, None, ())
     assert run.read_config() == tiny_config()
     assert sorted(p.name for p in run.samples.iterdir()) == ["epoch-0002.png", "epoch-0003.png"]
     sheet = np.asarray(Image.open(run.samples / "epoch-0003.png"))
@@ -97,12 +98,13 @@ def test_a_stopped_run_continues_to_the_same_numbers(finished_run, tmp_path, act
     assert [json.loads(line)["epoch"] for line in run.history.read_text().splitlines()] == [1, 2, 3]
 
 
-def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path, act_at_step):
-    poison = float("nan")
-    act_at_step(4, lambda model: model.generator.blocks[0].conv_0.bias.assign(np.full(64, poison)))
+@pytest.mark.parametrize(("step", "stops_at", "name"), [(4, 5, "g_hinge"), (6, 6, "weights")])
+def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path, act_at_step, step, stops_at, name):
+    """In the middle of an epoch a loss tells; after its last step, whose losses were good, the weights themselves."""
+    act_at_step(step, lambda model: model.generator.blocks[0].conv_0.bias.assign(np.full(64, np.nan)))
     run, outcome = start(tmp_path / "nan", tiny_config())
-    assert outcome.step == 5
-    assert "g_hinge" in outcome.bad_losses
+    assert outcome.step == stops_at
+    assert any(name in text for text in outcome.not_finite)
     assert run.latest().name == "step-00000003"
     model, _, _ = load_model(run.path)
     assert all(np.isfinite(w).all() for w in model.generator.get_weights())
@@ -130,6 +132,21 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
     assert run.latest().name == f"step-{position // 4:08d}"
     Image.fromarray(np.zeros((40, 40), "uint8")).save(bad)
     assert session.train(config, run, resume=True, verbose=0).step == 9
+
+
+def test_a_run_whose_data_changed_does_not_resume(finished_run, tmp_path):
+    run = Run(shutil.copytree(finished_run[0].path, tmp_path / "copy"))
+    config = run.read_config()
+    fewer = type(config)(config.model, config.dataset, config.data.replace(num_examples=8), config.train)
+    with pytest.raises(UserError, match=r"had 3 steps an epoch.*there are 2"):
+        session.train(fewer, run, resume=True, verbose=0)
+
+
+def test_left_over_checkpoints_are_a_run(tmp_path, finished_run):
+    run = Run(tmp_path / "left")
+    assert not run.exists
+    shutil.copytree(finished_run[0].checkpoints, run.checkpoints)
+    assert run.exists
 
 
 def test_instances_are_asked_for_where_the_model_reads_them():
