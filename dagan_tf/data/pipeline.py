@@ -6,6 +6,7 @@ continues to the same numbers.
 
 import atexit
 import contextlib
+import os
 import threading
 import time
 
@@ -14,6 +15,8 @@ import tensorflow as tf
 from PIL import Image
 
 from dagan_tf.errors import UserError
+
+PREFETCH = 4  # batches
 
 _exiting = threading.Event()
 _calls = []  # one entry per example asked for while Python exits
@@ -129,7 +132,7 @@ class Pipeline:
 
     def epoch(self, epoch=0, start_step=0):
         """The batches of one epoch, a finite `tf.data.Dataset`; the first `start_step` are left out undecoded."""
-        return self._first_epoch(epoch, start_step).prefetch(tf.data.AUTOTUNE)
+        return _ready(self._first_epoch(epoch, start_step))
 
     def stream(self, start_epoch=0, start_step=0):
         """The batches of all epochs from there on, an endless `tf.data.Dataset` for `model.fit`.
@@ -137,7 +140,7 @@ class Pipeline:
         Give `fit` the `steps_per_epoch` of this pipeline: its epochs then equal `epoch(0)`, `epoch(1)` and so on.
         """
         later = tf.data.Dataset.counter(start_epoch + 1).flat_map(self._later_epoch)
-        return self._first_epoch(start_epoch, start_step).concatenate(later).prefetch(tf.data.AUTOTUNE)
+        return _ready(self._first_epoch(start_epoch, start_step).concatenate(later))
 
     def _first_epoch(self, epoch, start_step):
         return self._batches(self._order(epoch)[start_step * self._batch_size :], np.int64(epoch))
@@ -156,7 +159,7 @@ class Pipeline:
 
     def _batches(self, order, epoch):
         examples = tf.data.Dataset.from_tensor_slices(order).map(
-            lambda index: self._tensors(index, epoch), num_parallel_calls=tf.data.AUTOTUNE, deterministic=True
+            lambda index: self._tensors(index, epoch), num_parallel_calls=os.cpu_count(), deterministic=True
         )
         # Images stay uint8, a quarter of the memory, until they are in a batch.
         return examples.batch(self._batch_size, drop_remainder=self._drop_remainder).map(_scale)
@@ -188,6 +191,16 @@ class Pipeline:
         """What nobody will look at: zeros instead of an example."""
         shapes = {"image": (*self._image_size, 3)}
         return [np.zeros(shapes.get(k, self._image_size), t.as_numpy_dtype) for k, t in self._dtypes.items()]
+
+
+def _ready(batches):
+    """The batches, some of them made ahead, without TensorFlow's tuning of how many.
+
+    Its tuner sleeps ever longer, and an iterator's end waits for it: after minutes of training, for most of a minute.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return batches.prefetch(PREFETCH).with_options(options)
 
 
 def _plain(example):

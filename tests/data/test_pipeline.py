@@ -250,3 +250,10 @@ def test_labels_of_any_integer_dtype(dtype):
 def test_batches_have_at_least_one_example():
     with pytest.raises(UserError, match=r"at least 1\. Received: 0"):
         Pipeline(Examples(3), SIZE, 0, training=False)
+
+
+def test_an_iterator_ends_at_once():
+    """TensorFlow's tuner would keep a long-lived iterator from ending for most of a minute."""
+    pipeline = training(Examples(8))
+    for dataset in (pipeline.epoch(), pipeline.stream()):
+        assert dataset.options().autotune.enabled is False
