@@ -88,15 +88,17 @@ class SPADEResBlock(keras.layers.Layer):
         filters: output channels; the middle has min(input channels, filters).
         semantic_channels: channels of the level.
         hidden_filters: hidden channels of each SPADE layer.
+        folded: its convolutions hold W/sigma, see `SpectralNormConv2D`.
 
     Call: `block(x, level)`, x (B, h, w, C). Returns (B, h, w, filters).
     """
 
-    def __init__(self, filters, semantic_channels, hidden_filters=128, **kwargs):
+    def __init__(self, filters, semantic_channels, hidden_filters=128, folded=False, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.semantic_channels = semantic_channels
         self.hidden_filters = hidden_filters
+        self.folded = folded
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -116,12 +118,18 @@ class SPADEResBlock(keras.layers.Layer):
             kernel_size,
             use_bias=kernel_size > 1,
             kernel_initializer=xavier(),
+            folded=self.folded,
             name=f"conv_{name}",
             dtype=self.dtype_policy,
         )
         norm.build(shape)
         conv.build(shape)
         return norm, conv
+
+    @property
+    def convolutions(self):
+        """The block's two or three `SpectralNormConv2D`."""
+        return [self.conv_0, self.conv_1, *([self.conv_s] if self.learned_shortcut else [])]
 
     def call(self, x, level, training=False):
         shortcut = (
@@ -145,4 +153,5 @@ class SPADEResBlock(keras.layers.Layer):
             "filters": self.filters,
             "semantic_channels": self.semantic_channels,
             "hidden_filters": self.hidden_filters,
+            "folded": self.folded,
         }

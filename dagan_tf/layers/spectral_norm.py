@@ -4,6 +4,8 @@ import keras
 import numpy as np
 from keras import ops
 
+from dagan_tf.errors import UserError
+
 WARM_UP_ITERATIONS = 15  # with a random u, sigma of a 1024-channel kernel is off by orders of magnitude
 EPSILON = 1e-12
 
@@ -45,12 +47,22 @@ class SpectralNormConv2D(keras.layers.Layer):
         padding: zero rows and columns added on every side; `None` keeps the size at stride 1 ("same").
         use_bias: whether a bias is added.
         kernel_initializer: initializer of W.
+        folded: the kernel is W/sigma already, and there is no u and no v: the form that is exported, see
+            `networks.folding`. It does not train.
 
     Input (B, H, W, C) float, output (B, H', W', filters) in the compute dtype.
     """
 
     def __init__(
-        self, filters, kernel_size, strides=1, padding=None, use_bias=True, kernel_initializer="glorot_normal", **kwargs
+        self,
+        filters,
+        kernel_size,
+        strides=1,
+        padding=None,
+        use_bias=True,
+        kernel_initializer="glorot_normal",
+        folded=False,
+        **kwargs,
     ):
         super().__init__(**kwargs)
         self.filters = filters
@@ -59,6 +71,7 @@ class SpectralNormConv2D(keras.layers.Layer):
         self.padding = padding
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
+        self.folded = folded
 
     def build(self, input_shape):
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
@@ -66,8 +79,9 @@ class SpectralNormConv2D(keras.layers.Layer):
             name="kernel", shape=shape, initializer=self.kernel_initializer, dtype="float32", autocast=False
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros") if self.use_bias else None
-        self.u = self._add_singular_vector("u", 0, self.filters)
-        self.v = self._add_singular_vector("v", 1, shape[0] * shape[1] * shape[2])
+        if not self.folded:
+            self.u = self._add_singular_vector("u", 0, self.filters)
+            self.v = self._add_singular_vector("v", 1, shape[0] * shape[1] * shape[2])
         self.built = True
 
     def _add_singular_vector(self, name, position, length):
@@ -89,6 +103,8 @@ class SpectralNormConv2D(keras.layers.Layer):
 
     def normalized_kernel(self):
         """W/sigma for the present u and v: (kernel_size, kernel_size, C, filters) float32, what an export folds in."""
+        if self.folded:
+            return ops.convert_to_tensor(self.kernel)
         matrix = ops.reshape(ops.convert_to_tensor(self.kernel), (-1, self.filters))
         u, v = ops.stop_gradient(ops.convert_to_tensor(self.u)), ops.stop_gradient(ops.convert_to_tensor(self.v))
         return self.kernel / ops.vdot(v, ops.matmul(matrix, u))
@@ -101,6 +117,10 @@ class SpectralNormConv2D(keras.layers.Layer):
 
     def call(self, inputs, training=False):
         if training:
+            if self.folded:
+                raise UserError(
+                    "A folded convolution has no singular vectors to train: train the network it was made of."
+                )
             self._move_singular_vectors()
         kernel = ops.cast(self.normalized_kernel(), self.compute_dtype)
         padding = "same"
@@ -127,4 +147,5 @@ class SpectralNormConv2D(keras.layers.Layer):
             "padding": self.padding,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
+            "folded": self.folded,
         }

@@ -45,20 +45,22 @@ class Generator(keras.Model):
 
     Args:
         config: a `ModelConfig`.
+        folded: its spectrally normalised kernels hold W/sigma: for inference only, see `networks.folding`.
 
     Call: a dictionary with `"label"`, integers (B, H, W) in 0..num_classes-1, and, if the configuration uses
     instance edges, `"instance"`, integers (B, H, W). Returns float32 (B, H, W, 3) in [-1, 1].
     """
 
-    def __init__(self, config, **kwargs):
+    def __init__(self, config, folded=False, **kwargs):
         super().__init__(**kwargs)
         self.config = config
+        self.folded = folded
         self.stages = stages(config)
         policy = self.dtype_policy
         conv = {"padding": "same", "kernel_initializer": xavier(), "dtype": policy}
         self.fc = keras.layers.Conv2D(self.stages[0].filters, 3, name="fc", **conv)
         self.blocks = [
-            SPADEResBlock(s.filters, config.semantic_channels, config.spade_filters, name=s.name, dtype=policy)
+            SPADEResBlock(s.filters, config.semantic_channels, config.spade_filters, folded, name=s.name, dtype=policy)
             for s in self.stages
         ]
         self.attention = DualAttention(
@@ -101,6 +103,18 @@ class Generator(keras.Model):
         x = ops.leaky_relu(self.attention(features), NEGATIVE_SLOPE)
         return ops.tanh(ops.cast(self.conv_img(x), "float32"))
 
+    def attention_maps(self, features):
+        """What the dual attention of `features`' list looks at: a dictionary with what the configuration has of
+        `"spatial_attention"` (B, H, W, 1), the gate of Eq. 3, and `"channel_weights"` (B, C), that of Eq. 7.
+        """
+        last, maps = features[-1], {}
+        if self.attention.sam:
+            maps["spatial_attention"] = self.attention.sam.attention_map(last)
+        if self.attention.cam:
+            gate = self.attention.cam.channel_weights(self.attention.fusion(features), last)
+            maps["channel_weights"] = gate[:, 0, 0, :]
+        return maps
+
     def call(self, inputs, training=False):
         return self.to_image(self.features(inputs, training=training))
 
@@ -108,7 +122,7 @@ class Generator(keras.Model):
         return (*input_shape["label"], 3)
 
     def get_config(self):
-        return {**super().get_config(), "config": self.config.to_dict()}
+        return {**super().get_config(), "config": self.config.to_dict(), "folded": self.folded}
 
     @classmethod
     def from_config(cls, config):
