@@ -1,6 +1,7 @@
 """What the commands share: flags made from the configurations' fields, and errors as sentences."""
 
 import argparse
+import contextlib
 import dataclasses
 import importlib
 import os
@@ -12,7 +13,7 @@ from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS
 
 
-def add_flags(parser, title, config_class, names, preset_part=None):
+def add_flags(parser, title, config_class, names, preset_part=None, default=None):
     """Adds a flag per field of a configuration, in a group of its own.
 
     Flags that were not given are absent from the parsed namespace: see `given`.
@@ -23,12 +24,14 @@ def add_flags(parser, title, config_class, names, preset_part=None):
         config_class: one of the dataclasses of `dagan_tf.config`.
         names: the fields that get a flag.
         preset_part: "model", "dataset" or "train" where presets set the fields, for the defaults that `--help` shows.
+        default: what `--help` shows instead where the default is none of the fields', such as "the run's".
     """
     group = parser.add_argument_group(title)
     fields = {f.name: f for f in dataclasses.fields(config_class)}
     for name in names:
         field = fields[name]
-        help = f"{field.metadata['help']} ({_default_text(field, preset_part)})".replace("%", "%%")
+        shown = f"default: {default}" if default else _default_text(field, preset_part)
+        help = f"{field.metadata['help']} ({shown})".replace("%", "%%")
         options = {"dest": name, "default": argparse.SUPPRESS, "help": help}
         group.add_argument("--" + name.replace("_", "-"), **options, **_kind(field))
 
@@ -97,16 +100,15 @@ def run(main):
         sys.exit(130)
 
 
-def import_tensorflow():
-    """Imports TensorFlow without the notes that it writes to the terminal before its log level counts.
-
-    They are shown after all if the import fails.
-    """
+@contextlib.contextmanager
+def quiet():
+    """Keeps off the terminal what libraries write to stderr, past Python; it is shown if the block raises."""
     with tempfile.TemporaryFile() as notes:
+        sys.stderr.flush()
         terminal = os.dup(2)
         os.dup2(notes.fileno(), 2)
         try:
-            importlib.import_module("tensorflow")
+            yield
         except BaseException:
             notes.seek(0)
             os.write(terminal, notes.read())
@@ -114,3 +116,9 @@ def import_tensorflow():
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+def import_tensorflow():
+    """Imports TensorFlow without the notes that it writes to the terminal before its log level counts."""
+    with quiet():
+        importlib.import_module("tensorflow")

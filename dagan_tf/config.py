@@ -15,6 +15,7 @@ ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
 CAM_LEVELS = ("all", "last")
 DATASETS = ("facades", "folder", "procedural")
+TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
 LOCATIONS = ("data_dir", "label_dir", "image_dir", "instance_dir")
 
 
