@@ -9,15 +9,15 @@ HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "dagan_tf/__init__.py").read_text(), re.MULTILINE).group(1)
 
 EXTRAS = {
-    # What exported models are served and asked with.
-    "serving": ["tensorflow-serving-api>=2.19", "grpcio", "grpcio-health-checking", "prometheus-client"],
+    # What models are exported, served and asked with.
+    "serving": ["tensorflow-serving-api>=2.19", "grpcio", "grpcio-health-checking", "aiohttp", "prometheus-client"],
     "tflite": ["ai-edge-litert"],
     "convert": ["torch"],
     "evaluation": ["scipy"],
     "notebooks": ["jupyterlab", "ipywidgets"],
 }
 # One version of PyTorch: it is the independent reader and writer of .pth files in the tests.
-EXTRAS["dev"] = ["pytest", "ruff", "scipy", "jax", "torch==2.13.0"]
+EXTRAS["dev"] = ["pytest", "ruff", "scipy", "jax", "torch==2.13.0", "openvino", *EXTRAS["serving"], *EXTRAS["tflite"]]
 
 setup(
     name="dagan_tf",

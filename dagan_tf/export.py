@@ -77,19 +77,25 @@ def drawn_maps(config, count):
     return {"label": label} | ({"instance": label} if config.use_instance_edges else {})
 
 
-def export_tflite(kinds, generator, config, folder):
+def tflite_maps(config, size):
+    """What TFLite files are calibrated with and measured on: `(batch, batch, name of the second one's split)`."""
+    calibration = label_maps(config, size, "train", CALIBRATION)
+    test = label_maps(config, size, "test", CHECKED)
+    if test is None:
+        return calibration, {key: maps[:CHECKED] for key, maps in calibration.items()}, "training"
+    return calibration, test, "test"
+
+
+def export_tflite(kinds, generator, folder, maps):
     """Writes the TFLite files and prints how good they are."""
     from dagan_tf.serving import tflite
 
-    size = generator.config.image_size
-    calibration = label_maps(config, size, "train", CALIBRATION)
-    test = label_maps(config, size, "test", CHECKED)
-    examples = test or {key: maps[:CHECKED] for key, maps in calibration.items()}
-    print(f"TFLite against Keras on {len(examples['label'])} {'test' if test else 'training'} label maps:", flush=True)
+    calibration, examples, split = maps
+    print(f"TFLite against Keras on {len(examples['label'])} {split} label maps:", flush=True)
     print(f"  {'file':16}{'MB':>8}{'PSNR dB':>10}{'largest of 255':>16}{'ms a picture':>14}", flush=True)
     results = tflite.write(generator, folder, kinds, calibration, examples)
     while True:
-        with cli.quiet():
+        with cli.quiet():  # the converter writes its own notes
             row = next(results, None)
         if row is None:
             return
@@ -116,12 +122,14 @@ def main(argv=None):
     card = model_card(folder.name, number, generator, config.dataset, int(model.step), weights)
     height, width = generator.config.image_size
     print(f"{checkpoint}: step {card['step']}, weights of the {weights}, {height}x{width}", flush=True)
+    # Before anything is written: the run's data may have moved.
+    maps = None if arguments.tflite is None else tflite_maps(config, generator.config.image_size)
     with version.new_version(folder, number) as aside:
         version.write(generator, config.dataset, aside, card)
         largest, mean = version.check(aside, generator, drawn_maps(generator.config, CHECKED))
         print(f"SavedModel against Keras: at most {largest} of 255 apart, {mean:.4f} on average", flush=True)
-        if arguments.tflite is not None:
-            export_tflite(arguments.tflite or TFLITE_KINDS, generator, config, aside / "tflite")
+        if maps:
+            export_tflite(arguments.tflite or TFLITE_KINDS, generator, aside / "tflite", maps)
     print(f"Version {number} of {folder.name} is in {folder / str(number)}")
     print(f"Serve it: python -m dagan_tf.serve --model {folder}")
     return 0

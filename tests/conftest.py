@@ -15,6 +15,7 @@ from dagan_tf.config import DataConfig, RunConfig, TrainConfig
 from dagan_tf.presets import FACADES
 
 ROOT = pathlib.Path(__file__).parents[1]
+FACADES_FOLDER = ROOT.parent / "shared/data/facades"
 
 
 def run_python(script, *arguments, **environment):
@@ -58,3 +59,21 @@ def finished_run(tmp_path_factory):
     run = Run(tmp_path_factory.mktemp("run") / "finished")
     run.write_config(tiny_config())
     return run, train(tiny_config(), run, sample_every=2, verbose=0)
+
+
+@pytest.fixture(scope="session")
+def facades_run(tmp_path_factory):
+    """A short run on the real facades at 64x64: its run folder."""
+    if not FACADES_FOLDER.is_dir():
+        pytest.skip("the facades are not beside this checkout (../shared/data/facades)")
+    from dagan_tf.training.run import Run
+    from dagan_tf.training.session import train
+
+    size = {"image_size": (64, 64), "base_filters": 8, "discriminator_filters": 8, "spade_filters": 16}
+    data = DataConfig(dataset="facades", data_dir=str(FACADES_FOLDER))
+    options = TrainConfig(epochs=2, decay_epochs=1, batch_size=8, perceptual="off", ema=0.9, generator_rate=1e-3)
+    config = RunConfig(FACADES.model.replace(**size), FACADES.dataset, data, options)
+    run = Run(tmp_path_factory.mktemp("run") / "facades")
+    run.write_config(config)
+    train(config, run, sample_every=3, verbose=0)
+    return run.path

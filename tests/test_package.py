@@ -8,9 +8,9 @@ import dagan_tf
 from tests.conftest import ROOT, run_python
 
 ORDER = [  # the layers of the house, from the top: a module imports from its own line and below only
-    {"train", "generate", "convert"},
+    {"train", "generate", "convert", "export", "serve"},
     {"cli"},
-    {"training"},
+    {"training", "serving"},
     {"data"},
     {"networks"},
     {"layers"},
@@ -33,7 +33,7 @@ def test_import_is_light():
     assert run_python(script).strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "convert"])
+@pytest.mark.parametrize("command", ["train", "generate", "convert", "export", "serve"])
 def test_help_needs_no_tensorflow(command):
     script = (
         "import sys, importlib\n"

@@ -30,11 +30,15 @@ def class_of(ids, dataset):
 
 
 def checked(classes, ids, num_classes, name):
-    """`classes`, after an assertion that all lie in 0..num_classes-1; it names the ids that do not."""
+    """`classes`, after assertions that there are some and all lie in 0..num_classes-1; ids that do not are named."""
     valid = (classes >= 0) & (classes < num_classes)
     wrong = tf.boolean_mask(ids, ~valid)[:NAMED_IDS]
     message = f"{name} has ids that are no class; the model has {num_classes} classes. Ids without a class"
-    with tf.control_dependencies([tf.debugging.Assert(tf.reduce_all(valid), [message, wrong])]):
+    checks = [
+        tf.debugging.Assert(tf.shape(ids)[0] > 0, [f"{name} must hold at least one map. Received none"]),
+        tf.debugging.Assert(tf.reduce_all(valid), [message, wrong]),
+    ]
+    with tf.control_dependencies(checks):
         return tf.identity(classes)
 
 

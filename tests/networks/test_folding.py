@@ -1,0 +1,94 @@
+"""Folding: the same pictures without u, v and sigma, at any size."""
+
+import keras
+import numpy as np
+import pytest
+
+from dagan_tf.config import ModelConfig
+from dagan_tf.errors import UserError
+from dagan_tf.networks.folding import fold
+from dagan_tf.networks.generator import Generator
+
+SMALL = ModelConfig(num_classes=3, image_size=(32, 64), base_filters=2, spade_filters=4, use_instance_edges=True)
+
+
+def batch(config=SMALL, seed=1):
+    rng = np.random.default_rng(seed)
+    label = rng.integers(config.num_classes, size=(2, *config.image_size))
+    return {"label": label, "instance": label // 2}
+
+
+def trained(config=SMALL):
+    """A generator with weights, u, v and statistics of ordinary size."""
+    generator = Generator(config)
+    rng = np.random.default_rng(0)
+    for weight in generator.trainable_weights:
+        weight.assign(0.3 * rng.normal(size=weight.shape))
+    for _ in range(8):  # singular vectors and statistics of these weights
+        generator(batch(config), training=True)
+    return generator
+
+
+def test_pictures_stay():
+    generator = trained()
+    image = np.asarray(generator(batch()))
+    np.testing.assert_allclose(fold(generator)(batch()), image, atol=1e-6)
+    assert image.std() > 0.01
+
+
+def test_kernels_are_divided_by_sigma():
+    generator = trained()
+    folded = fold(generator)
+    for block, other in zip(generator.blocks, folded.blocks, strict=True):
+        for conv, conv_folded in zip(block.convolutions, other.convolutions, strict=True):
+            matrix = np.asarray(conv.kernel, "float64").reshape(-1, conv.filters)
+            sigma = np.asarray(conv.v, "float64") @ matrix @ np.asarray(conv.u, "float64")
+            kernel = np.asarray(conv_folded.kernel).reshape(-1, conv.filters)
+            np.testing.assert_allclose(kernel, matrix / sigma, rtol=1e-4)
+
+
+def test_weights_are_those_of_inference():
+    generator = Generator(SMALL)
+    singular = sum(int(np.prod(w.shape)) for w in generator.weights if w.name in ("u", "v"))
+    assert singular > 0
+    assert fold(generator).count_params() == generator.count_params() - singular
+
+
+def test_half_precision_is_exported_as_float32():
+    generator = trained()
+    half = Generator(SMALL, dtype="mixed_bfloat16")
+    half.set_weights(generator.get_weights())
+    folded = fold(half)
+    assert folded.compute_dtype == "float32"
+    np.testing.assert_allclose(folded(batch()), generator(batch()), atol=1e-6)
+
+
+def test_the_generator_is_not_changed():
+    generator = trained()
+    before = generator.get_weights()
+    fold(generator)
+    for old, new in zip(before, generator.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_another_size_is_the_same_network():
+    generator = trained()
+    larger = fold(generator, image_size=(64, 64))
+    other = Generator(SMALL.replace(image_size=(64, 64)))
+    other.set_weights(generator.get_weights())
+    data = batch(larger.config)
+    np.testing.assert_allclose(larger(data), other(data), atol=1e-6)
+    with pytest.raises(UserError, match="multiple of 32"):
+        fold(generator, image_size=(40, 64))
+
+
+def test_a_folded_network_does_not_train():
+    with pytest.raises(UserError, match="train the network it was made of"):
+        fold(trained())(batch(), training=True)
+
+
+def test_saved_as_keras(tmp_path):
+    folded = fold(trained())
+    folded.save(tmp_path / "folded.keras")
+    loaded = keras.saving.load_model(tmp_path / "folded.keras")
+    np.testing.assert_array_equal(loaded(batch()), folded(batch()))

@@ -1,0 +1,112 @@
+"""Label maps decoded in the graph against Pillow, and every file that must be refused."""
+
+import io
+import struct
+import zlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image, PngImagePlugin
+
+from dagan_tf.serving.png import decode_ids
+
+SIZE = (6, 7)
+
+
+@pytest.fixture(scope="module")
+def decode():
+    return tf.function(lambda png: decode_ids(png, SIZE, "label_png"), [tf.TensorSpec((), tf.string)])
+
+
+def saved(image, **options):
+    file = io.BytesIO()
+    image.save(file, "PNG", **options)
+    return file.getvalue()
+
+
+def ids(highest, size=SIZE):
+    return np.random.default_rng(0).integers(highest + 1, size=size)
+
+
+def palette_image(label, colours=256):
+    image = Image.fromarray(label.astype(np.uint8)).convert("P")
+    image.putdata(label.ravel().tolist())
+    image.putpalette(np.random.default_rng(1).integers(256, size=3 * colours).astype(np.uint8).tobytes())
+    return image
+
+
+def chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def written(bits, colour_type, width, height, samples=b"", extra=b""):
+    """A PNG file made chunk by chunk."""
+    header = struct.pack(">IIBBBBB", width, height, bits, colour_type, 0, 0, 0)
+    body = chunk(b"IDAT", zlib.compress(samples))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + extra + body + chunk(b"IEND", b"")
+
+
+def test_grey(decode):
+    label = ids(255)
+    np.testing.assert_array_equal(decode(saved(Image.fromarray(label.astype(np.uint8)))), label)
+
+
+def test_grey_of_16_bits(decode):
+    label = ids(65535)
+    np.testing.assert_array_equal(decode(saved(Image.fromarray(label.astype(np.uint16)))), label)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4, 8])
+@pytest.mark.parametrize("options", [{}, {"transparency": 1}], ids=["opaque", "transparent"])
+def test_palette(decode, bits, options):
+    label = ids(2**bits - 1)
+    file = saved(palette_image(label, 2**bits), bits=bits, **options)
+    assert (file[24], file[25]) == (bits, 3)
+    np.testing.assert_array_equal(decode(file), label)
+
+
+@pytest.mark.parametrize("bits", [1, 2, 4])
+def test_grey_of_few_bits(decode, bits):
+    label = ids(2**bits - 1, (6, 8 // bits))
+    label = np.tile(label, (1, bits))[:, :7]
+    rows = [int("".join(f"{v:0{bits}b}" for v in row).ljust(8 * -(-7 * bits // 8), "0"), 2) for row in label.tolist()]
+    samples = b"".join(b"\0" + row.to_bytes(-(-7 * bits // 8), "big") for row in rows)
+    np.testing.assert_array_equal(decode(written(bits, 0, 7, 6, samples)), label)
+
+
+def test_palette_after_other_chunks(decode):
+    label = ids(255)
+    info = PngImagePlugin.PngInfo()
+    info.add_text("Comment", "before the palette")
+    image = palette_image(label)
+    file = saved(image, pnginfo=info, dpi=(72, 72))
+    moved = chunk(b"gAMA", struct.pack(">I", 45455))
+    file = file[:33] + moved + file[33:]
+    assert file.index(b"PLTE") > 45
+    np.testing.assert_array_equal(decode(file), label)
+
+
+GREY = saved(Image.fromarray(ids(12).astype(np.uint8)))
+REFUSED = {
+    "empty": (b"", "must be a PNG file.*number is.*0"),
+    "short": (b"abc", "must be a PNG file"),
+    "jpeg": (b"\xff\xd8\xff\xe0" + bytes(100), "must be a PNG file"),
+    "header only": (GREY[:33], "PNG"),
+    "cut": (GREY[:-30], "PNG"),
+    "damaged": (GREY[:50] + bytes([GREY[50] ^ 255]) + GREY[51:], "PNG"),
+    "other size": (saved(Image.new("L", (8, 6))), r"must be 6x7 \(height x width\).*Received\] \[6\] \[x\] \[8\]"),
+    "colours": (saved(Image.new("RGB", (7, 6))), "grey or palette PNG.*colour type\\] \\[2\\]"),
+    "alpha": (saved(Image.new("LA", (7, 6))), "grey or palette PNG.*colour type\\] \\[4\\]"),
+    "bomb": (written(8, 0, 100_000, 100_000), r"must be 6x7.*\[100000\] \[x\] \[100000\]"),
+    "no samples": (written(8, 0, 7, 6), "PNG"),
+    "no depth": (written(0, 0, 7, 6), "PNG"),
+    "long palette": (written(8, 3, 7, 6, extra=struct.pack(">I", 2**32 - 1) + b"PLTE"), "PNG"),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_refused(decode, name):
+    file, message = REFUSED[name]
+    with pytest.raises(tf.errors.InvalidArgumentError, match=message):
+        decode(file)

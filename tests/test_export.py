@@ -1,0 +1,128 @@
+"""The export command: version folders of a run, TFLite files, and input that leaves nothing behind."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dagan_tf import export
+from dagan_tf.errors import UserError
+from dagan_tf.training.run import load_model
+
+
+@pytest.fixture(scope="module")
+def models(finished_run, tmp_path_factory):
+    """A model's folder with version 1, exported with TFLite files."""
+    folder = tmp_path_factory.mktemp("models") / "mine"
+    run(finished_run, folder, "--tflite", "float32", "int8")
+    return folder
+
+
+def run(finished_run, folder, *flags):
+    assert export.main(["--run", str(finished_run[0].path), "--output", str(folder), *flags]) == 0
+
+
+def pictures(version, label):
+    signature = tf.saved_model.load(str(version)).signatures["serving_default"]
+    return signature(label_map=tf.constant(label, tf.uint8))["image"].numpy()
+
+
+def labels(size=(32, 32)):
+    return np.random.default_rng(0).integers(13, size=(3, *size))
+
+
+def test_the_average_is_exported(finished_run, models):
+    model, _, _ = load_model(finished_run[0].path)
+    expected = model.generate(labels())
+    assert np.abs(pictures(models / "1", labels()).astype(int) - expected).max() <= 1
+    card = json.loads((models / "1/assets.extra/model_card.json").read_text())
+    assert (card["name"], card["version"], card["preset"]) == ("mine", 1, "facades")
+    assert (card["step"], card["weights"]) == (int(model.step), "moving average")
+
+
+def test_tflite_files(models):
+    assert sorted(p.name for p in (models / "1/tflite").iterdir()) == ["float32.tflite", "int8.tflite"]
+
+
+def test_versions_follow_and_another_size_fits(finished_run, models, capsys):
+    before = {p: p.stat().st_mtime_ns for p in (models / "1").rglob("*")}
+    run(finished_run, models, "--image-size", "64", "32")
+    printed = capsys.readouterr().out
+    assert "Version 2 of mine is in" in printed
+    assert f"python -m dagan_tf.serve --model {models}" in printed
+    assert "at most 0 of 255 apart" in printed or "at most 1 of 255 apart" in printed
+    assert pictures(models / "2", labels((64, 32))).shape == (3, 64, 32, 3)
+    assert {p: p.stat().st_mtime_ns for p in (models / "1").rglob("*")} == before
+    assert not list(models.glob(".*"))
+    shutil.rmtree(models / "2")
+
+
+def test_table_of_tflite_files(finished_run, tmp_path, capsys):
+    run(finished_run, tmp_path / "m", "--tflite", "float32", "--version", "7")
+    printed = capsys.readouterr().out
+    (row,) = [line.split() for line in printed.splitlines() if "float32.tflite" in line]
+    size = (tmp_path / "m/7/tflite/float32.tflite").stat().st_size
+    assert float(row[1]) == pytest.approx(size / 1e6, abs=0.05)
+    assert float(row[2]) > 80
+    assert int(row[3]) <= 1
+    assert float(row[4]) >= 0
+
+
+def test_data_that_moved(finished_run, tmp_path):
+    """TFLite needs the run's data: a run of a folder that is gone says so, and leaves no version."""
+    moved = tmp_path / "run"
+    shutil.copytree(finished_run[0].path, moved)
+    config = json.loads((moved / "config.json").read_text())
+    config["data"] |= {"dataset": "folder", "label_dir": str(tmp_path / "gone"), "image_dir": str(tmp_path / "gone")}
+    (moved / "config.json").write_text(json.dumps(config))
+    flags = ["--run", str(moved), "--output", str(tmp_path / "m"), "--tflite"]
+    with pytest.raises(UserError, match=r"gone"):
+        export.main(flags)
+    assert not (tmp_path / "m").exists()
+    for name in ("labels", "photos"):
+        (tmp_path / name).mkdir()
+    from PIL import Image
+
+    Image.fromarray(labels()[0].astype(np.uint8)).save(tmp_path / "labels/a.png")
+    Image.new("RGB", (32, 32)).save(tmp_path / "photos/a.png")
+    where = ["--label-dir", str(tmp_path / "labels"), "--image-dir", str(tmp_path / "photos")]
+    assert export.main([*flags, "float32", *where]) == 0
+
+
+@pytest.mark.parametrize("bad", ["no run", "size", "version exists", "not a folder"])
+def test_bad_input(finished_run, models, tmp_path, bad):
+    output = tmp_path / "m"
+    flags = {"--run": str(finished_run[0].path), "--output": str(output)}
+    if bad == "no run":
+        flags["--run"], message = str(tmp_path), r"config\.json"
+    elif bad == "size":
+        flags["--image-size"], message = "40", "multiple of 32"
+    elif bad == "version exists":
+        flags |= {"--output": str(models), "--version": "1"}
+        message = "never replaced"
+    else:
+        output.touch()
+        message = "cannot be written"
+    with pytest.raises(UserError, match=message):
+        export.main([text for pair in flags.items() for text in pair])
+    assert [p.name for p in models.iterdir()] == ["1"]
+    assert not output.is_dir()
+
+
+@pytest.mark.parametrize(("module", "extra"), [("tensorflow_serving", "serving"), ("ai_edge_litert", "tflite")])
+def test_missing_packages_are_named(monkeypatch, module, extra):
+    find = export.importlib.util.find_spec
+    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None if name == module else find(name))
+    with pytest.raises(UserError, match=rf"dagan_tf\[{extra}\]"):
+        export.check_packages(tflite=True)
+
+
+def test_drawn_maps_have_every_input(finished_run):
+    config = load_model(finished_run[0].path)[1].model.replace(use_instance_edges=True)
+    maps = export.drawn_maps(config, 2)
+    assert {name: value.shape for name, value in maps.items()} == {"label": (2, 32, 32), "instance": (2, 32, 32)}
+    assert maps["label"].min() >= 0
+    assert len(np.unique(maps["label"])) > 3
+    assert maps["label"].max() < 13
