@@ -16,7 +16,7 @@ from dagan_tf import cli
 from dagan_tf.config import LOCATIONS, TFLITE_KINDS, DataConfig, ModelConfig
 from dagan_tf.errors import UserError
 
-CHECKED, CALIBRATION = 4, 32
+DRAWN, MEASURED, CALIBRATION = 2, 4, 32
 PACKAGES = {"tensorflow_serving": "serving", "ai_edge_litert": "tflite"}
 
 
@@ -80,9 +80,9 @@ def drawn_maps(config, count):
 def tflite_maps(config, size):
     """What TFLite files are calibrated with and measured on: `(batch, batch, name of the second one's split)`."""
     calibration = label_maps(config, size, "train", CALIBRATION)
-    test = label_maps(config, size, "test", CHECKED)
+    test = label_maps(config, size, "test", MEASURED)
     if test is None:
-        return calibration, {key: maps[:CHECKED] for key, maps in calibration.items()}, "training"
+        return calibration, {key: maps[:MEASURED] for key, maps in calibration.items()}, "training"
     return calibration, test, "test"
 
 
@@ -126,7 +126,7 @@ def main(argv=None):
     maps = None if arguments.tflite is None else tflite_maps(config, generator.config.image_size)
     with version.new_version(folder, number) as aside:
         version.write(generator, config.dataset, aside, card)
-        largest, mean = version.check(aside, generator, drawn_maps(generator.config, CHECKED))
+        largest, mean = version.check(aside, generator, drawn_maps(generator.config, DRAWN))
         print(f"SavedModel against Keras: at most {largest} of 255 apart, {mean:.4f} on average", flush=True)
         if maps:
             export_tflite(arguments.tflite or TFLITE_KINDS, generator, aside / "tflite", maps)

@@ -1,0 +1,11 @@
+"""The soak of `benchmarks/soak.py`, shortened: a real process, clients, malformed requests, a new version."""
+
+from benchmarks.soak import BAD, GOOD, soak
+
+
+def test_every_request_gets_its_right_answer():
+    report = soak(total=300, clients=8, seed=1)
+    assert report.problems == []
+    assert all(counter.total() for counter in report.outcomes.values())
+    assert len(report.outcomes) == len(GOOD) + len(BAD)
+    assert "Wrong: 0." in report.table()
