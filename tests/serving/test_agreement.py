@@ -3,22 +3,29 @@
 Engines share no code of this package: the loaders run in processes that cannot import it.
 """
 
+import base64
 import importlib.util
+import io
 import json
 import pathlib
 import subprocess
 import sys
 
+import grpc
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2
 
 from dagan_tf.data.render import to_uint8
 from dagan_tf.networks.folding import fold
+from dagan_tf.presets import FACADES
 from dagan_tf.serving import tflite
 from tests import golden
-from tests.conftest import run_python
+from tests.conftest import ROOT, run_python
+from tests.serving.server.conftest import serving
 
 C_API = pathlib.Path(__file__).with_name("c_api.py")
 WITHOUT_THE_PACKAGE = """
@@ -106,3 +113,90 @@ def test_golden_pictures_are_the_releases(golden_model):
     assert np.abs(np.asarray(generator({"label": values["label"]})) - values["image_eval"]).max() < 1e-4
     image = tf.saved_model.load(str(golden_model.version)).signatures["serving_default"](label_map=values["label"])
     assert_agrees(image["image"].numpy(), to_uint8(values["image_eval"]))
+
+
+@pytest.fixture
+def client(model):
+    """Asks a running server of the model."""
+    with serving(model.models, name="served") as running:
+        running.client.name = "served"
+        yield running.client
+
+
+def files(label):
+    """Label maps as palette files, as data sets have them."""
+    return [encode_palette(ids) for ids in label]
+
+
+def encode_palette(ids):
+    image = Image.fromarray(ids).convert("P")
+    image.putdata(ids.ravel().tolist())
+    image.putpalette([value for colour in FACADES.dataset.palette for value in colour])
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()
+
+
+def pictures(contents):
+    return np.stack([np.asarray(Image.open(io.BytesIO(content))) for content in contents])
+
+
+def test_grpc(model, client):
+    assert_agrees(client.predict(inputs={"label_map": model.label})["image"], model.image)
+    answer = client.predict("png", {"label_png": np.array(files(model.label), object)})
+    assert_agrees(pictures(answer["image_bytes"]), model.image)
+    attention = client.predict("attention", {"label_map": model.label})
+    assert_agrees(attention["image"], model.image)
+    assert set(attention) == {"image", "spatial_attention", "channel_weights"}
+    for gate in (attention["spatial_attention"], attention["channel_weights"]):
+        assert (gate > 0).all()
+        assert (gate < 1).all()
+
+
+def test_rest(model, client):
+    status, answer = client.post({"instances": model.label.tolist()})
+    assert status == 200
+    assert_agrees(np.array(answer["predictions"]).astype(np.uint8), model.image)
+    rows = [{"b64": base64.b64encode(content).decode()} for content in files(model.label)]
+    for body, key in (({"instances": rows}, "predictions"), ({"inputs": {"label_png": rows}}, "outputs")):
+        status, answer = client.post({"signature_name": "png", **body})
+        assert status == 200
+        assert_agrees(pictures([base64.b64decode(item["b64"]) for item in answer[key]]), model.image)
+
+
+def test_the_deployed_client(model, client, tmp_path):
+    (tmp_path / "labels").mkdir()
+    for i, content in enumerate(files(model.label)):
+        (tmp_path / f"labels/{i}.png").write_bytes(content)
+    command = [sys.executable, ROOT / "serving/client.py", "--server", f"127.0.0.1:{client.grpc_port}"]
+    command += ["--model", "served", "--label", tmp_path / "labels", "--output", tmp_path / "pictures"]
+    done = subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    made = [(tmp_path / f"pictures/{i}.png").read_bytes() for i in range(len(model.label))]
+    assert_agrees(pictures(made), model.image)
+
+
+def test_refusals_have_the_right_code_over_the_wire(model, client):
+    label = model.label.copy()
+    label[0, 1, 2] = 13
+    code, message = client.refused(inputs={"label_map": label})
+    assert (code, "13" in message, "\n" in message) == (grpc.StatusCode.INVALID_ARGUMENT, True, False)
+    status, answer = client.post({"instances": label.tolist()})
+    assert (status, "13" in answer["error"]) == (400, True)
+    for content in (
+        encode_palette(label[0, :, ::2]),
+        encode_palette(label[0]),
+        files(model.label)[0][:-40],
+        b"\xff\xd8",
+    ):
+        code, message = client.refused("png", {"label_png": np.array([content], object)})
+        assert code == grpc.StatusCode.INVALID_ARGUMENT
+        assert "label_png" in message or "PNG" in message
+    assert_agrees(client.predict(inputs={"label_map": model.label})["image"], model.image)  # it goes on serving
+
+
+def test_metadata_and_warm_up(model, client):
+    found = get_model_metadata_pb2.SignatureDefMap()
+    client.metadata().metadata["signature_def"].Unpack(found)
+    assert set(found.signature_def) == {"serving_default", "png", "attention"}
+    assert client.states() == {1: "AVAILABLE"}
