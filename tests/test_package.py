@@ -71,10 +71,16 @@ def test_imports_point_down(path):
         return
     for name in imports(path):
         pieces = name.split(".")
-        if pieces[0] == "dagan_tf":
+        if pieces[0] == "dagan_tf" and len(pieces) > 1:  # the package itself has names and a version only
             assert rank(pieces[1]) >= rank(part), f"{part} imports {name}"
     if path.relative_to(ROOT / "dagan_tf").parts[0] in NEUTRAL:
         assert not {name for name in imports(path) if name.split(".")[0] == "tensorflow"}
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "dagan_tf/serving/server").glob("*.py")), ids=lambda p: p.name)
+def test_the_server_knows_nothing_of_the_package(path):
+    own = {name for name in imports(path) if name.split(".")[0] in ("dagan_tf", "keras")}
+    assert all(name.startswith(("dagan_tf.serving.server", "dagan_tf.errors")) for name in own)
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))
