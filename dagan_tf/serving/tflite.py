@@ -7,6 +7,7 @@ SavedModel does: such a pixel is drawn as one without a class.
 
 import os
 import pathlib
+import re
 import tempfile
 import time
 import warnings
@@ -19,8 +20,10 @@ from dagan_tf.config import TFLITE_KINDS
 from dagan_tf.data.render import to_uint8
 from dagan_tf.serving.signatures import to_levels
 
-# What loses most in 8 bits: the one-hot map, and the sums and products of SPADE, normalised * (1 + gamma) + beta, and
-# of the residuals, whose ranges are those of rare pixels. The convolutions, where the time goes, are all in int8.
+# What loses most in 8 bits and stays in float: the one-hot map; the sums and products of SPADE and of the residuals,
+# whose ranges are those of rare pixels; and the last blocks' own convolutions, which read and write these at the
+# largest sizes. SPADE's convolutions, three quarters of the arithmetic, are all in int8.
+FLOAT_BLOCKS = 3
 FRAGILE = ("ONE_HOT", "BATCH_MATMUL", "ADD", "MUL", "LEAKY_RELU")
 INPUT_NAMES = {"label": "label_map", "instance": "instance_map"}
 
@@ -45,7 +48,7 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     Args:
         generator: a folded `Generator`.
         kinds: of `config.TFLITE_KINDS`: "float16" stores weights in 16 bits; "dynamic" stores them in 8 bits and
-            computes in int8 where that pays; "int8" has activations in 8 bits, too, but for the operators of `FRAGILE`.
+            computes in int8 where that pays; "int8" has activations in 8 bits, too, but for what `FRAGILE` names.
         calibration: batch dictionary of label maps (see `Generator`) that show "int8" the ranges of the activations.
 
     Yields:
@@ -54,7 +57,8 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     with tempfile.TemporaryDirectory() as folder:
         _save_fixed_batch(generator, folder)
         for kind in kinds:
-            yield kind, _convert(folder, kind, calibration)
+            converter = _converter(folder, kind)
+            yield kind, _quantized(converter, generator, folder, calibration) if kind == "int8" else converter.convert()
 
 
 def _save_fixed_batch(generator, folder):
@@ -72,17 +76,22 @@ def _save_fixed_batch(generator, folder):
     tf.saved_model.save(module, folder, signatures=tf.function(image).get_concrete_function(**specs))
 
 
-def _convert(folder, kind, calibration):
+def _converter(folder, kind):
     converter = tf.lite.TFLiteConverter.from_saved_model(folder)
     converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS]
     if kind != "float32":
         converter.optimizations = [tf.lite.Optimize.DEFAULT]
     if kind == "float16":
         converter.target_spec.supported_types = [tf.float16]
-    if kind != "int8":
-        return converter.convert()
+    return converter
+
+
+def _quantized(converter, generator, folder, calibration):
+    """An int8 model in which what is fragile stays in float."""
     converter.representative_dataset = lambda: (list(inputs.values()) for inputs in _single(calibration))
-    options = tf.lite.experimental.QuantizationDebugOptions(denylisted_ops=list(FRAGILE))
+    options = tf.lite.experimental.QuantizationDebugOptions(
+        denylisted_ops=list(FRAGILE), denylisted_nodes=_fragile_nodes(generator, folder)
+    )
     with warnings.catch_warnings():
         # The debugger, which alone can keep operators in float, still makes the interpreter that TensorFlow retires.
         warnings.filterwarnings("ignore", message=r"[\s\S]*tf\.lite\.Interpreter is deprecated")
@@ -91,6 +100,20 @@ def _convert(folder, kind, calibration):
             converter=converter, debug_dataset=converter.representative_dataset, debug_options=options
         )
         return debugger.get_nondebug_quantized_model()
+
+
+def _fragile_nodes(generator, folder):
+    """The names, in the converted graph, of the last blocks' own convolutions."""
+    blocks = "|".join(stage.name for stage in generator.stages[-FLOAT_BLOCKS:])
+    of_block = re.compile(rf"/({blocks})(_\d+)?/conv_[01s](_\d+)?/")
+    tensors = _interpreter(_converter(folder, "float32").convert()).get_tensor_details()
+    return [tensor["name"] for tensor in tensors if of_block.search(tensor["name"])]
+
+
+def _interpreter(model):
+    from ai_edge_litert.interpreter import Interpreter
+
+    return Interpreter(model_content=model, num_threads=os.cpu_count())
 
 
 def _single(batch):
@@ -113,9 +136,7 @@ def generate(model, batch):
     Returns:
         `(images, milliseconds)`: uint8 (B, H, W, 3), and the median time of a picture.
     """
-    from ai_edge_litert.interpreter import Interpreter
-
-    run = Interpreter(model_content=model, num_threads=os.cpu_count()).get_signature_runner()
+    run = _interpreter(model).get_signature_runner()
     images, times = [], []
     for inputs in _single(batch):
         start = time.perf_counter()

@@ -59,15 +59,13 @@ def test_built_in_operators_only(qualities, kind):
 
 
 def test_int8_convolves_in_int8(qualities):
-    """The tensors that convolutions read and write: activations and kernels in 8 bits, biases in 32."""
+    """Activations and kernels of convolutions in 8 bits, but for the last three blocks' own three convolutions each."""
     model = interpreter((qualities[0] / "int8.tflite").read_bytes())
     dtypes = {d["index"]: np.dtype(d["dtype"]) for d in model.get_tensor_details()}
     convolutions = [d for d in model._get_ops_details() if d["op_name"] == "CONV_2D"]
-    in_int8 = [
-        dtypes[d["inputs"][0]] == dtypes[d["inputs"][1]] == dtypes[d["outputs"][0]] == np.int8 for d in convolutions
-    ]
-    assert len(in_int8) > 30
-    assert all(in_int8)
+    kinds = [{dtypes[i] for i in (*d["inputs"][:2], *d["outputs"])} for d in convolutions]
+    assert kinds.count({np.dtype("float32")}) == 9
+    assert kinds.count({np.dtype("int8")}) == len(kinds) - 9 > 40
 
 
 def test_instance_edges():
