@@ -17,15 +17,16 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 from tensorflow.core.protobuf import saved_model_pb2
-from tensorflow_serving.apis import get_model_metadata_pb2
+from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_pb2_grpc
 
 from dagan_tf.data.render import to_uint8
 from dagan_tf.networks.folding import fold
+from dagan_tf.networks.generator import Generator
 from dagan_tf.presets import FACADES
-from dagan_tf.serving import tflite
+from dagan_tf.serving import tflite, version
 from tests import golden
 from tests.conftest import ROOT, run_python
-from tests.serving.server.conftest import serving
+from tests.serving.server.conftest import WAIT, serving
 
 C_API = pathlib.Path(__file__).with_name("c_api.py")
 WITHOUT_THE_PACKAGE = """
@@ -164,14 +165,19 @@ def test_rest(model, client):
         assert_agrees(pictures([base64.b64decode(item["b64"]) for item in answer[key]]), model.image)
 
 
+def ask_client(client, name, labels, output):
+    """Runs serving/client.py as operators do."""
+    command = [sys.executable, ROOT / "serving/client.py", "--server", f"127.0.0.1:{client.grpc_port}", "--model", name]
+    command += ["--label", labels, "--output", output]
+    done = subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
 def test_the_deployed_client(model, client, tmp_path):
     (tmp_path / "labels").mkdir()
     for i, content in enumerate(files(model.label)):
         (tmp_path / f"labels/{i}.png").write_bytes(content)
-    command = [sys.executable, ROOT / "serving/client.py", "--server", f"127.0.0.1:{client.grpc_port}"]
-    command += ["--model", "served", "--label", tmp_path / "labels", "--output", tmp_path / "pictures"]
-    done = subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=300, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
+    ask_client(client, "served", tmp_path / "labels", tmp_path / "pictures")
     made = [(tmp_path / f"pictures/{i}.png").read_bytes() for i in range(len(model.label))]
     assert_agrees(pictures(made), model.image)
 
@@ -200,3 +206,25 @@ def test_metadata_and_warm_up(model, client):
     client.metadata().metadata["signature_def"].Unpack(found)
     assert set(found.signature_def) == {"serving_default", "png", "attention"}
     assert client.states() == {1: "AVAILABLE"}
+
+
+def test_pictures_of_1024(tmp_path):
+    """Through gRPC with the deployed client and with a client of default limits (4 MB), and through REST."""
+    config = FACADES.model.replace(image_size=(1024, 1024), base_filters=2, spade_filters=4, cam_filters=2)
+    generator = fold(Generator(config))
+    generator.conv_img.set_weights([300 * weight + 0.1 for weight in generator.conv_img.get_weights()])  # not grey
+    with version.new_version(tmp_path / "large", 1) as aside:
+        version.write(generator, FACADES.dataset, aside, {"name": "large"})
+    label = np.kron(np.random.default_rng(0).integers(13, size=(1, 16, 16)), np.ones((1, 64, 64), int)).astype(np.uint8)
+    expected = to_uint8(generator({"label": label}))
+    (tmp_path / "label.png").write_bytes(encode_palette(label[0]))
+    with serving(tmp_path / "large") as running:
+        status, answer = running.client.post({"instances": label.tolist()})
+        assert status == 200
+        assert_agrees(np.array(answer["predictions"]).astype(np.uint8), expected)
+        with grpc.insecure_channel(f"127.0.0.1:{running.client.grpc_port}") as channel:
+            request = running.client.request(inputs={"label_map": label})
+            answer = prediction_service_pb2_grpc.PredictionServiceStub(channel).Predict(request, timeout=WAIT)
+            assert_agrees(tf.make_ndarray(answer.outputs["image"]), expected)
+        ask_client(running.client, "large", tmp_path / "label.png", tmp_path / "picture.png")
+    assert_agrees(pictures([(tmp_path / "picture.png").read_bytes()]), expected)
