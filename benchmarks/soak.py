@@ -43,8 +43,11 @@ ROOT = pathlib.Path(__file__).resolve().parents[1]
 NAME = "soaked"
 GOOD_SHARE = 0.85
 TIMEOUT = 300
-GROWTH = 1.25, 128 << 20
-"""The memory at the end may be this many times that of a tenth of the requests, and so many bytes more."""
+GROWTH = 20 << 20
+"""Bytes that the server's memory may grow by over the last requests, from `SETTLED` on."""
+
+SWAPPED, SETTLED = 0.3, 0.6
+"""Shares of the requests after which a new version comes, and after which the old one must have gone."""
 
 
 # --- The built-in model -----------------------------------------------------------------------------------------------
@@ -238,11 +241,12 @@ class Client:
             return error.code().name if _plain(error.details()) else f"traceback: {error.details()[:200]}"
         return "OK"
 
-    def rest(self, body, path="", method="POST"):
+    def rest(self, body, path="", method="POST", encoding=None):
         """Sends a body, or an object, to the model's address; returns the HTTP status and the answer."""
+        headers = {"Content-Encoding": encoding} if encoding else {}
         url = f"http://127.0.0.1:{self.ports[1]}/v1/models/{path or NAME + ':predict'}"
         data = body if isinstance(body, bytes) else json.dumps(body).encode()
-        answer = self.http.request(method, url, data=data, timeout=TIMEOUT)
+        answer = self.http.request(method, url, data=data, headers=headers, timeout=TIMEOUT)
         if not _plain(answer.text):
             return f"traceback: {answer.text[:200]}", None
         return str(answer.status_code), answer
@@ -408,6 +412,8 @@ BAD = {
     "REST ragged": ("400", lambda c: c.rest(one_row(c, lambda rows: [rows[0][1:], *rows[1:]]))[0]),
     "REST wrong rank": ("400", lambda c: c.rest(one_row(c, lambda rows: rows[0]))[0]),
     "REST garbage": ("400", lambda c: c.rest(c.rng.randbytes(300))[0]),
+    "REST broken gzip": ("400", lambda c: c.rest(b"garbage" * 9, encoding="gzip")[0]),
+    "REST broken deflate": ("400", lambda c: c.rest(b"\x78\x9cgarbage", encoding="deflate")[0]),
     "REST nested": ("400", lambda c: c.rest(b"[" * 100000)[0]),
     "REST broken PNG": ("400", lambda c: c.rest(file_row(c, b64(flat_png(c)[:50])))[0]),
     "REST PNG bomb": ("400", lambda c: c.rest(file_row(c, b64(flat_png(c, size=(60000, 60000)))))[0]),
@@ -492,8 +498,7 @@ class Report:
             for received, count in counter.items()
             if received != expected
         ]
-        factor, more = GROWTH
-        if self.memory[1.0] > self.memory[0.1] * factor + more:
+        if self.memory[1.0] > self.memory[SETTLED] + GROWTH:
             found.append("the server's memory grew")
         if "Traceback" in self.log:
             found.append("the server's log has a traceback")
@@ -535,7 +540,7 @@ class Soak:
         self._outcomes = {(kind, expected): collections.Counter() for kind, (expected, _) in (GOOD | BAD).items()}
         self._seconds, self._memory = [], {}
         self._bad = [kind for kind in BAD if "PNG" not in kind or "png" in questions.signatures]
-        self._actions = {0.1: self._sample, 0.45: self._swap, 0.5: self._sample, 1.0: self._sample}
+        self._actions = {0.1: self._sample, SWAPPED: self._swap, SETTLED: self._settle, 1.0: self._sample}
 
     def plan(self, clients):
         """The kinds of request of each client: the same for the same seed, each good and each bad one equally often."""
@@ -572,6 +577,10 @@ class Soak:
 
     def _sample(self, share):
         self._memory[share] = self._server.rss()
+
+    def _settle(self, share):
+        self._final_versions()
+        self._sample(share)
 
     def _swap(self, share):
         """A new version comes, as exporters write it: under another name first."""

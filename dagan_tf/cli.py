@@ -5,6 +5,7 @@ import contextlib
 import dataclasses
 import importlib
 import os
+import signal
 import sys
 import tempfile
 import types
@@ -98,6 +99,31 @@ def run(main):
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)
+
+
+@contextlib.contextmanager
+def stoppable():
+    """Turns SIGINT and SIGTERM in a block into `SystemExit` with status 130 or 143, so that it is cleaned up.
+
+    Yields a function that raises it again, in case that a library in between has swallowed it.
+    """
+    received = []
+
+    def stop(number, frame):
+        received.append(number)
+        check()
+
+    def check():
+        if received:
+            print(f"\nstopped by {signal.Signals(received[0]).name}", file=sys.stderr)
+            sys.exit(128 + received[0])
+
+    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield check
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -8,15 +8,14 @@ serving/README.md) or `python -m dagan_tf.serve --model MODELS/NAME`.
 """
 
 import argparse
-import dataclasses
 import importlib.util
+import os
 import pathlib
 
 from dagan_tf import cli
-from dagan_tf.config import LOCATIONS, TFLITE_KINDS, DataConfig, ModelConfig
+from dagan_tf.config import TFLITE_KINDS, ModelConfig
 from dagan_tf.errors import UserError
 
-DRAWN, MEASURED, CALIBRATION = 2, 4, 32
 PACKAGES = {"tensorflow_serving": "serving", "ai_edge_litert": "tflite"}
 
 
@@ -27,18 +26,26 @@ def parser():
     )
     result.add_argument("--run", metavar="RUN", required=True, help="run folder; its newest checkpoint is exported")
     result.add_argument("--output", metavar="MODELS/NAME", required=True, help="the model's folder, for its versions")
-    result.add_argument("--version", type=cli.positive, metavar="N", help="(default: the next free one)")
-    result.add_argument(
-        "--tflite",
-        nargs="*",
-        choices=TFLITE_KINDS,
-        metavar="KIND",
-        help=f"TFLite files: {', '.join(TFLITE_KINDS)} (default: all)",
-    )
+    result.add_argument("--version", type=version_number, metavar="N", help="(default: the next free one)")
     cli.add_flags(result, "model", ModelConfig, ["image_size"], default="the run's")
-    title = "label maps with which TFLite files are calibrated and measured"
-    cli.add_flags(result, title, DataConfig, LOCATIONS, default="the run's")
+    tflite = result.add_argument_group("TFLite")
+    kinds = ", ".join(TFLITE_KINDS)
+    tflite.add_argument(
+        "--tflite", nargs="*", choices=TFLITE_KINDS, metavar="KIND", help=f"files of these kinds, or of all: {kinds}"
+    )
+    maps = "with which files are calibrated and measured (default: the run's data)"
+    tflite.add_argument("--labels", metavar="FOLDER", help=f"label maps {maps}")
+    tflite.add_argument("--instances", metavar="FOLDER", help="their instance maps, if the model reads edges")
+    tflite.add_argument("--data-dir", metavar="FOLDER", help="where the facades of the run are now, if they moved")
     return result
+
+
+def version_number(text):
+    """argparse's type of a version."""
+    value = cli.positive(text)
+    if value >= 2**63 - 1:
+        raise argparse.ArgumentTypeError(f"servers take versions below 2^63 - 1, received {text}")
+    return value
 
 
 def check_packages(tflite):
@@ -50,88 +57,64 @@ def check_packages(tflite):
         raise UserError(f"This export needs packages that are not installed: pip install 'dagan_tf[{extras}]'.")
 
 
-def label_maps(config, size, split, count):
-    """The first label maps of a split, as a batch dictionary; `None` if the data set has no such split."""
-    from dagan_tf.data.pipeline import Pipeline
-    from dagan_tf.data.sources import open_source
-
-    source = open_source(config.data, config.dataset, size, split, config.train.seed)
-    if source is None:
-        return None
-    pipeline = Pipeline(source, size, min(count, len(source)), training=False)
-    with pipeline.plain_errors():
-        batch = next(iter(pipeline.epoch()))
-    return {key: batch[key].numpy() for key in ("label", "instance") if key in batch}
-
-
-def drawn_maps(config, count):
-    """Label maps of rectangles, for a check that needs no data: a batch dictionary."""
-    import numpy as np
-
-    rng = np.random.default_rng(0)
-    label = np.zeros((count, *config.image_size), np.int32)
-    for image in label:
-        for _ in range(20):
-            (top, left), (height, width) = rng.integers(0, config.image_size), rng.integers(1, config.image_size)
-            image[top : top + height, left : left + width] = rng.integers(config.num_classes)
-    return {"label": label} | ({"instance": label} if config.use_instance_edges else {})
-
-
-def tflite_maps(config, size):
-    """What TFLite files are calibrated with and measured on: `(batch, batch, name of the second one's split)`."""
-    calibration = label_maps(config, size, "train", CALIBRATION)
-    test = label_maps(config, size, "test", MEASURED)
-    if test is None:
-        return calibration, {key: maps[:MEASURED] for key, maps in calibration.items()}, "training"
-    return calibration, test, "test"
-
-
-def export_tflite(kinds, generator, folder, maps):
-    """Writes the TFLite files and prints how good they are."""
+def export_tflite(kinds, generator, folder, examples):
+    """Writes the TFLite files and prints how good they are; `examples` are those of `maps.of_run`."""
     from dagan_tf.serving import tflite
 
-    calibration, examples, split = maps
-    print(f"TFLite against Keras on {len(examples['label'])} {split} label maps:", flush=True)
+    calibration, measured, split = examples
+    print(f"TFLite against Keras on {len(measured['label'])} {split} label maps:", flush=True)
     print(f"  {'file':16}{'MB':>8}{'PSNR dB':>10}{'largest of 255':>16}{'ms a picture':>14}", flush=True)
-    results = tflite.write(generator, folder, kinds, calibration, examples)
-    while True:
+    results = tflite.write(generator, folder, kinds, calibration, measured)
+    for kind in kinds:
+        print(f"  {kind + '.tflite':16}", end="", flush=True)
         with cli.quiet():  # the converter writes its own notes
-            row = next(results, None)
-        if row is None:
-            return
-        file, size = f"{row.kind}.tflite", row.size / 1e6
-        print(f"  {file:16}{size:8.1f}{row.psnr:10.1f}{row.largest:16}{row.milliseconds:14.0f}", flush=True)
+            row = next(results)
+        print(f"{row.size / 1e6:8.1f}{row.psnr:10.1f}{row.largest:16}{row.milliseconds:14.0f}", flush=True)
+
+
+def unfolded(generator, config):
+    """The trained generator, at another size if need be: what the exported one is compared with."""
+    from dagan_tf.networks import Generator
+
+    if generator.config == config:
+        return generator
+    result = Generator(config)
+    result.set_weights(generator.get_weights())
+    return result
 
 
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
-    folder = pathlib.Path(arguments.output)
+    folder = pathlib.Path(os.path.abspath(arguments.output))
     check_packages(arguments.tflite is not None)
     cli.import_tensorflow()
     from dagan_tf.networks.folding import fold
-    from dagan_tf.serving import version
+    from dagan_tf.serving import maps, version
     from dagan_tf.serving.card import model_card
     from dagan_tf.training.run import load_model
 
     model, config, checkpoint = load_model(arguments.run)
-    config = dataclasses.replace(config, data=config.data.replace(**cli.given(arguments, DataConfig)))
-    generator = fold(model.inference_generator, cli.given(arguments, ModelConfig).get("image_size"))
-    number = arguments.version or version.next_version(folder)
+    trained = model.inference_generator
+    generator = fold(trained, cli.given(arguments, ModelConfig).get("image_size"))
     weights = "generator" if model.ema_generator is None else "moving average"
-    card = model_card(folder.name, number, generator, config.dataset, int(model.step), weights)
-    height, width = generator.config.image_size
-    print(f"{checkpoint}: step {card['step']}, weights of the {weights}, {height}x{width}", flush=True)
+    card = model_card(folder.name, generator, config.dataset, int(model.step), weights)
+    size = generator.config.image_size
+    print(f"{checkpoint}: step {card['step']}, weights of the {weights}, {'x'.join(map(str, size))}", flush=True)
     # Before anything is written: the run's data may have moved.
-    maps = None if arguments.tflite is None else tflite_maps(config, generator.config.image_size)
-    with version.new_version(folder, number) as aside:
-        version.write(generator, config.dataset, aside, card)
-        largest, mean = version.check(aside, generator, drawn_maps(generator.config, DRAWN))
+    examples = None
+    if arguments.tflite is not None:
+        examples = maps.of_run(config, size, arguments.data_dir, arguments.labels, arguments.instances)
+    with cli.stoppable() as check_stopped, version.new_version(folder, arguments.version) as new:
+        version.write(generator, config.dataset, new.path, card)
+        largest, mean = version.check(new.path, unfolded(trained, generator.config), maps.drawn(generator.config))
         print(f"SavedModel against Keras: at most {largest} of 255 apart, {mean:.4f} on average", flush=True)
-        if maps:
-            export_tflite(arguments.tflite or TFLITE_KINDS, generator, aside / "tflite", maps)
-    print(f"Version {number} of {folder.name} is in {folder / str(number)}")
-    print(f"Serve it: python -m dagan_tf.serve --model {folder}")
+        if examples:
+            kinds = list(dict.fromkeys(arguments.tflite or TFLITE_KINDS))
+            export_tflite(kinds, generator, new.path / "tflite", examples)
+        check_stopped()
+    print(f"Version {new.number} of {folder.name} is in {os.path.join(arguments.output, str(new.number))}")
+    print(f"Serve it: python -m dagan_tf.serve --model {arguments.output}")
     return 0
 
 

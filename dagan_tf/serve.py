@@ -32,14 +32,14 @@ def parser():
         text = f"{text} (default: {default})"
         result.add_argument("--" + name.replace("_", "-"), type=kind, default=default, metavar=metavar, help=text)
 
-    add("host", str, "ADDRESS", "address to listen on; 0.0.0.0 lets other machines in")
+    add("host", str, "ADDRESS", "address to listen on; 0.0.0.0, or :: with IPv6, lets other machines in")
     add("grpc_port", _port, "N", "port of gRPC, 0 for any free one")
     add("rest_port", _port, "N", "port of REST and metrics, 0 for any free one")
     add("max_batch", cli.positive, "N", "most examples that run together")
     add("batch_timeout", _not_negative, "MS", "milliseconds a request waits for others to run with", scale=1000)
     add("max_queue", cli.positive, "N", "most requests that wait; more are refused")
     add("workers", cli.positive, "N", "batches that run at the same time")
-    add("max_message_mb", cli.positive, "N", "most MiB of a message or tensor")
+    add("max_message_mb", _megabytes, "N", "most MiB of a request, an answer or a tensor")
     add("poll", _above_zero, "SECONDS", "time between two looks for new versions")
     add("grace", _not_negative, "SECONDS", "time that requests in flight have to finish when stopped")
     return result
@@ -49,6 +49,13 @@ def _port(text):
     value = int(text)
     if not 0 <= value < 65536:
         raise argparse.ArgumentTypeError(f"expected 0 to 65535, received {text}")
+    return value
+
+
+def _megabytes(text):
+    value = cli.positive(text)
+    if value > 2047:
+        raise argparse.ArgumentTypeError(f"expected at most 2047, gRPC's own limit, received {text}")
     return value
 
 
@@ -67,24 +74,34 @@ def _above_zero(text):
 
 
 async def serve(options):
-    """Serves until SIGTERM or SIGINT; returns how many requests were cut off."""
+    """Serves until SIGTERM or SIGINT, a second of which ends the process at once; returns how many were cut off."""
     from dagan_tf.serving.server.app import Server
 
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
+
+    def stop(number):
+        if stopping.is_set():
+            os._exit(128 + number)
+        stopping.set()
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+        loop.add_signal_handler(number, stop, number)
     gc.freeze()  # what is imported by now stays, so that collecting an unloaded version need not look at it
     server = Server(options)
-    await server.start()
+    starting, stopped = asyncio.create_task(server.start()), asyncio.create_task(stopping.wait())
+    await asyncio.wait((starting, stopped), return_when=asyncio.FIRST_COMPLETED)
+    if not starting.done():
+        starting.cancel()
+        await asyncio.wait((starting,))
+        return 0
+    starting.result()
     print(server.describe(), flush=True)
-    await stopping.wait()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.remove_signal_handler(number)  # a second one ends the process at once
+    await stopped
     return await server.stop()
 
 
 def main(argv=None):
-    """The command; returns its exit status."""
+    """The command; ends the process."""
     arguments = vars(parser().parse_args(argv))
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     cli.import_tensorflow()
@@ -94,10 +111,9 @@ def main(argv=None):
         raise UserError(f"Serving needs packages that are missing: pip install -e '.[serving]'. ({error})") from error
     arguments["batch_timeout"] /= 1000
     cut_off = asyncio.run(serve(Options(**arguments)))
-    if cut_off:
-        sys.stderr.flush()
-        os._exit(1)  # a thread still runs the model, and an ordinary exit would wait for it
-    return 0
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(1 if cut_off else 0)  # a thread may still run or load a model, and an ordinary exit would wait for it
 
 
 if __name__ == "__main__":

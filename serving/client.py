@@ -266,7 +266,8 @@ def find_maps(label, instance=None):
     """The label maps with their instance maps, and their names: a list of `(label path, instance path, name)`."""
     label, instance = pathlib.Path(label), pathlib.Path(instance) if instance else None
     if label.is_dir():
-        names = sorted(path.relative_to(label) for path in label.rglob("*") if path.suffix.lower() == ".png")
+        files = (path for path in label.rglob("*") if path.suffix.lower() == ".png" and not path.is_dir())
+        names = sorted(path.relative_to(label) for path in files)
         if not names:
             raise UsageError(f"{label} holds no PNG files.")
         found = [(label / name, instance / name if instance else None, name) for name in names]
@@ -314,7 +315,7 @@ def write(path, data):
 def targets(maps, arguments):
     """Where the pictures go, none of which is one of the maps."""
     output = pathlib.Path(arguments.output)
-    if pathlib.Path(arguments.label).is_dir() or output.is_dir():
+    if pathlib.Path(arguments.label).is_dir() or output.is_dir() or arguments.output.endswith(("/", os.sep)):
         result = [output / name for _, _, name in maps]
     else:
         result = [output]
@@ -356,22 +357,24 @@ def measure(stub, arguments, maps):
     ask = functools.partial(
         predict_png, stub, arguments.model, timeout=arguments.timeout, retries=(), **spec_of(arguments)
     )
-    start = time.perf_counter()
-    results = send(ask, itertools.islice(itertools.cycle(pngs), arguments.requests), arguments.concurrency or 1)
-    print(table(results, time.perf_counter() - start))
+    start, results = time.perf_counter(), []
+    try:
+        send(ask, itertools.islice(itertools.cycle(pngs), arguments.requests), arguments.concurrency or 1, results)
+    finally:
+        print(table(results, time.perf_counter() - start))
     errors = [error for _, error in results if error]
     if errors:
         raise ClientError(f"{len(errors)} of {len(results)} requests failed, the first: {errors[0]}")
     return 0
 
 
-def send(ask, items, concurrency):
-    """Calls `ask(*item)` in threads: a list of `(seconds, ClientError or None)`.
+def send(ask, items, concurrency, results):
+    """Calls `ask(*item)` in threads; adds `(seconds, ClientError or None)` to the list `results`.
 
     Each thread takes the next item when it has its answer, as a closed circle of users would. Ctrl-C ends it after the
     requests under way.
     """
-    results, lock, stop = [], threading.Lock(), threading.Event()
+    lock, stop = threading.Lock(), threading.Event()
 
     def work():
         while not stop.is_set():
@@ -393,7 +396,6 @@ def send(ask, items, concurrency):
                 future.result()
         finally:
             stop.set()
-    return results
 
 
 def percentile(ordered, percent):
@@ -402,7 +404,7 @@ def percentile(ordered, percent):
 
 
 def table(results, seconds):
-    """What `send` returned as lines of name and value; latencies are those of the requests that succeeded."""
+    """The results of `send` as lines of name and value; latencies are those of the requests that succeeded."""
     good = sorted(latency for latency, error in results if error is None)
     codes = collections.Counter(error.code or "UNKNOWN" for _, error in results if error)
     rows = [("requests", len(results)), ("ok", len(good)), *sorted(codes.items())]
@@ -483,8 +485,11 @@ def _call(method, request, timeout):
 def run(arguments):
     """What the flags ask for; returns the exit status."""
     check(arguments)  # what is wrong with the files is said before TensorFlow is imported
-    maps = find_maps(arguments.label, arguments.instance) if arguments.label else []
-    paths = targets(maps, arguments) if arguments.output else []
+    try:
+        maps = find_maps(arguments.label, arguments.instance) if arguments.label else []
+        paths = targets(maps, arguments) if arguments.output else []
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}.") from error
     with connect(arguments.server, arguments.tls, read(arguments.ca)) as channel:
         if arguments.status:
             return show_status(channel, arguments)

@@ -1,11 +1,14 @@
 """The export command: version folders of a run, TFLite files, and input that leaves nothing behind."""
 
 import json
+import os
 import shutil
+import signal
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from PIL import Image
 
 from dagan_tf import export
 from dagan_tf.errors import UserError
@@ -38,7 +41,7 @@ def test_the_average_is_exported(finished_run, models):
     expected = model.generate(labels())
     assert np.abs(pictures(models / "1", labels()).astype(int) - expected).max() <= 1
     card = json.loads((models / "1/assets.extra/model_card.json").read_text())
-    assert (card["name"], card["version"], card["preset"]) == ("mine", 1, "facades")
+    assert (card["name"], card["preset"]) == ("mine", "facades")
     assert (card["step"], card["weights"]) == (int(model.step), "moving average")
 
 
@@ -46,17 +49,39 @@ def test_tflite_files(models):
     assert sorted(p.name for p in (models / "1/tflite").iterdir()) == ["float32.tflite", "int8.tflite"]
 
 
-def test_versions_follow_and_another_size_fits(finished_run, models, capsys):
-    before = {p: p.stat().st_mtime_ns for p in (models / "1").rglob("*")}
-    run(finished_run, models, "--image-size", "64", "32")
+def test_versions_follow_and_another_size_fits(finished_run, models, tmp_path, capsys):
+    folder = tmp_path / "mine"
+    shutil.copytree(models, folder)
+    before = {p: p.stat().st_mtime_ns for p in (folder / "1").rglob("*")}
+    run(finished_run, folder, "--image-size", "64", "32")
     printed = capsys.readouterr().out
     assert "Version 2 of mine is in" in printed
-    assert f"python -m dagan_tf.serve --model {models}" in printed
+    assert f"python -m dagan_tf.serve --model {folder}" in printed
     assert "at most 0 of 255 apart" in printed or "at most 1 of 255 apart" in printed
-    assert pictures(models / "2", labels((64, 32))).shape == (3, 64, 32, 3)
-    assert {p: p.stat().st_mtime_ns for p in (models / "1").rglob("*")} == before
-    assert not list(models.glob(".*"))
-    shutil.rmtree(models / "2")
+    assert pictures(folder / "2", labels((64, 32))).shape == (3, 64, 32, 3)
+    assert {p: p.stat().st_mtime_ns for p in (folder / "1").rglob("*")} == before
+    assert not list(folder.glob(".*"))
+
+
+def test_the_name_is_that_of_the_folder(finished_run, tmp_path, monkeypatch):
+    (tmp_path / "mine").mkdir()
+    monkeypatch.chdir(tmp_path / "mine")
+    run(finished_run, ".")
+    card = json.loads((tmp_path / "mine/1/assets.extra/model_card.json").read_text())
+    assert card["name"] == "mine"
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_nothing(finished_run, tmp_path, monkeypatch, number):
+    def write(*arguments):
+        os.kill(os.getpid(), number)
+        return iter(())
+
+    monkeypatch.setattr("dagan_tf.serving.tflite.write", write)
+    with pytest.raises(SystemExit) as stop:
+        run(finished_run, tmp_path / "m", "--tflite", "float32")
+    assert stop.value.code == 128 + number
+    assert not list((tmp_path / "m").iterdir())
 
 
 def test_table_of_tflite_files(finished_run, tmp_path, capsys):
@@ -78,17 +103,12 @@ def test_data_that_moved(finished_run, tmp_path):
     config["data"] |= {"dataset": "folder", "label_dir": str(tmp_path / "gone"), "image_dir": str(tmp_path / "gone")}
     (moved / "config.json").write_text(json.dumps(config))
     flags = ["--run", str(moved), "--output", str(tmp_path / "m"), "--tflite"]
-    with pytest.raises(UserError, match=r"gone"):
+    with pytest.raises(UserError, match=r"gone.*--labels"):
         export.main(flags)
     assert not (tmp_path / "m").exists()
-    for name in ("labels", "photos"):
-        (tmp_path / name).mkdir()
-    from PIL import Image
-
+    (tmp_path / "labels").mkdir()
     Image.fromarray(labels()[0].astype(np.uint8)).save(tmp_path / "labels/a.png")
-    Image.new("RGB", (32, 32)).save(tmp_path / "photos/a.png")
-    where = ["--label-dir", str(tmp_path / "labels"), "--image-dir", str(tmp_path / "photos")]
-    assert export.main([*flags, "float32", *where]) == 0
+    assert export.main([*flags, "float32", "--labels", str(tmp_path / "labels")]) == 0
 
 
 @pytest.mark.parametrize("bad", ["no run", "size", "version exists", "not a folder"])
@@ -117,12 +137,3 @@ def test_missing_packages_are_named(monkeypatch, module, extra):
     monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None if name == module else find(name))
     with pytest.raises(UserError, match=rf"dagan_tf\[{extra}\]"):
         export.check_packages(tflite=True)
-
-
-def test_drawn_maps_have_every_input(finished_run):
-    config = load_model(finished_run[0].path)[1].model.replace(use_instance_edges=True)
-    maps = export.drawn_maps(config, 2)
-    assert {name: value.shape for name, value in maps.items()} == {"label": (2, 32, 32), "instance": (2, 32, 32)}
-    assert maps["label"].min() >= 0
-    assert len(np.unique(maps["label"])) > 3
-    assert maps["label"].max() < 13

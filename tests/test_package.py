@@ -17,7 +17,7 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"semantics", "losses"},
     {"presets"},
     {"config"},
-    {"errors"},
+    {"errors", "files"},
 ]
 NEUTRAL = ("layers", "networks", "semantics.py", "losses.py", "config.py", "presets.py")
 

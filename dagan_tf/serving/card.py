@@ -10,11 +10,11 @@ import dagan_tf
 from dagan_tf.presets import PRESETS
 
 
-def model_card(name, version, generator, dataset, step, weights):
+def model_card(name, generator, dataset, step, weights):
     """What a model is, for people and programs that meet the version folder: a dictionary of JSON values.
 
     Args:
-        name, version: as it is served.
+        name: as it is served.
         generator: the `Generator` that is exported.
         dataset: the `DatasetSpec` of its label files.
         step: training steps that the weights have seen.
@@ -23,7 +23,6 @@ def model_card(name, version, generator, dataset, step, weights):
     own = [preset for preset, values in PRESETS.items() if values.dataset == dataset]
     return {
         "name": name,
-        "version": version,
         "model": "Dual Attention GAN: label map to photograph (Tang, Bai, Sebe, ACM MM 2020)",
         "preset": own[0] if own else None,
         "image_size": list(generator.config.image_size),

@@ -1,7 +1,8 @@
 """Label maps in PNG files, decoded inside a TensorFlow graph: the ids themselves, of grey and of palette files.
 
 `tf.io.decode_png` replaces the ids of a palette file by its colours, scales grey of 1, 2 and 4 bits to 8, and allocates
-whatever size a file claims. So the header is read first, and a palette file is relabelled as grey.
+whatever size a file, or any chunk in it, claims. So header and chunks are checked first, and the decoder gets a
+grey file of the header and the image data alone.
 """
 
 import zlib
@@ -15,6 +16,9 @@ START = np.frombuffer(b"\x89PNG\r\n\x1a\n\x00\x00\x00\x0dIHDR", np.uint8)
 COLOUR_TYPE, CRC = 25, 29
 GREY, PALETTE = 0, 3
 CHUNK_FRAME = 12  # length, type and CRC around a chunk's data
+MOST_CHUNKS = 4096  # libpng writes image data in chunks of 8 kB
+SLACK = 65536  # bytes beside the image data: colour profiles, comments
+END = b"\0\0\0\0IEND\xaeB`\x82"
 BYTES = [bytes([i]) for i in range(256)]
 
 
@@ -50,23 +54,40 @@ def _header(png, name):
         return tf.ensure_shape(tf.cast(header, tf.int32), [HEADER_BYTES])
 
 
-def _without_palette(png):
-    """What follows the header, without a palette that comes first: the decoder would log that grey needs none."""
-    rest = tf.strings.substr(png, HEADER_BYTES, tf.strings.length(png) - HEADER_BYTES)
-    begin = tf.io.decode_raw(tf.strings.substr(rest, 0, 8), tf.uint8)
-    begin = tf.pad(begin, [[0, 8 - tf.size(begin)]])
-    length, is_palette = _number(begin, 0), tf.reduce_all(begin[4:] == list(b"PLTE"))
-    available = tf.strings.length(rest)
-    skipped = tf.minimum(tf.where(is_palette, tf.cast(length, tf.int32) + CHUNK_FRAME, 0), available)
-    return tf.strings.substr(rest, skipped, available - skipped)
+def _image_data(png, name):
+    """The chunks of image data, joined, after a walk over all chunks: none may claim more than the file holds."""
+    data = tf.io.decode_raw(png, tf.uint8)
+    size = tf.size(data, out_type=tf.int64)
+
+    def unfinished(position, ended, *_):
+        return ~ended & (position + CHUNK_FRAME <= size)
+
+    def step(position, ended, starts, lengths):
+        head = data[position : position + 8]
+        kind, length = head[4:], _number(head, 0) + CHUNK_FRAME
+        fits = position + length <= size
+        is_data = fits & tf.reduce_all(kind == list(b"IDAT"))
+        starts = starts.write(starts.size(), position)
+        lengths = lengths.write(lengths.size(), tf.where(is_data, length, 0))
+        ended = fits & tf.reduce_all(kind == list(b"IEND"))
+        return tf.where(fits, position + length, size), ended, starts, lengths
+
+    arrays = [tf.TensorArray(tf.int64, size=0, dynamic_size=True, element_shape=()) for _ in range(2)]
+    start = [tf.constant(HEADER_BYTES, tf.int64), tf.constant(False), *arrays]
+    _, ended, starts, lengths = tf.while_loop(unfinished, step, start, maximum_iterations=MOST_CHUNKS)
+    message = (
+        f"{name} must be a whole PNG file of at most {MOST_CHUNKS} chunks. Received one that is cut or damaged. Bytes"
+    )
+    with tf.control_dependencies([tf.debugging.Assert(ended, [message, size])]):
+        return tf.strings.reduce_join(tf.strings.substr(png, starts.stack(), lengths.stack()))
 
 
-def _as_grey(png, header):
-    """The file with its samples declared grey, which for a palette file are the indices."""
+def _as_grey(png, header, image_data):
+    """A file of header and image data alone, declared grey: the samples of a palette file are its indices."""
     change = tf.where(header[COLOUR_TYPE] == PALETTE, CRC_CHANGE.astype(np.int32), 0)
     crc = tf.strings.reduce_join(tf.gather(BYTES, tf.bitwise.bitwise_xor(header[CRC : CRC + 4], change)))
     begin, methods = tf.strings.substr(png, 0, COLOUR_TYPE), tf.strings.substr(png, COLOUR_TYPE + 1, 3)
-    return tf.strings.join([begin, BYTES[GREY], methods, crc, _without_palette(png)])
+    return tf.strings.join([begin, BYTES[GREY], methods, crc, image_data, END])
 
 
 def decode_ids(png, size, name):
@@ -85,8 +106,12 @@ def decode_ids(png, size, name):
     """
     header = _header(png, name)
     width, height, bits = _number(header, 16), _number(header, 20), header[24]
-    colour_type = header[COLOUR_TYPE]
+    colour_type, most = header[COLOUR_TYPE], 2 * size[0] * (2 * size[1] + 1) + SLACK
     checks = [
+        tf.debugging.Assert(
+            tf.strings.length(png) <= most,
+            [f"{name} may have {most} bytes, twice what 16 bits a pixel take. Received", tf.strings.length(png)],
+        ),
         tf.debugging.Assert(
             (height == size[0]) & (width == size[1]),
             [f"{name} must be {size[0]}x{size[1]} (height x width), the model's size. Received", height, "x", width],
@@ -97,7 +122,8 @@ def decode_ids(png, size, name):
         ),
     ]
     with tf.control_dependencies(checks):
-        samples = tf.io.decode_png(_as_grey(png, header), channels=1, dtype=tf.uint16)
+        grey = _as_grey(png, header, _image_data(png, name))
+    samples = tf.io.decode_png(grey, channels=1, dtype=tf.uint16)
     # The decoder scales every depth to 16 bits: by 1, 257, 4369, 21845 and 65535.
     scale = 65535 // tf.maximum(tf.bitwise.left_shift(1, bits) - 1, 1)
     return tf.ensure_shape(tf.cast(samples[..., 0], tf.int32) // scale, size)

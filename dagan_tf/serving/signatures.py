@@ -29,11 +29,20 @@ def class_of(ids, dataset):
     )
 
 
-def checked(classes, ids, num_classes, name):
-    """`classes`, after assertions that there are some and all lie in 0..num_classes-1; ids that do not are named."""
+def ids_of(dataset):
+    """The ids in label files that stand for classes, as a text."""
+    unknown = "" if dataset.unknown_id is None else f" and {dataset.unknown_id}"
+    return f"{dataset.first_id} to {dataset.first_id + dataset.num_classes - 1}{unknown}"
+
+
+def checked(classes, ids, num_classes, name, expected):
+    """`classes` (B, H, W), after assertions that there are some and that all lie in 0..num_classes-1.
+
+    The `ids` of those that do not are named, beside the text `expected`.
+    """
     valid = (classes >= 0) & (classes < num_classes)
     wrong = tf.boolean_mask(ids, ~valid)[:NAMED_IDS]
-    message = f"{name} has ids that are no class; the model has {num_classes} classes. Ids without a class"
+    message = f"{name} must hold the ids {expected}, of {num_classes} classes. Received"
     checks = [
         tf.debugging.Assert(tf.shape(ids)[0] > 0, [f"{name} must hold at least one map. Received none"]),
         tf.debugging.Assert(tf.reduce_all(valid), [message, wrong]),
@@ -76,10 +85,10 @@ class Signatures:
         Returns:
             `image_bytes` strings (B,), PNG files. Their name makes REST send them as base64.
         """
-        ids = self._decoded(label_png, "label_png")
-        batch = {"label": checked(class_of(ids, self.dataset), ids, self.dataset.num_classes, "label_png")}
+        ids, classes = self._decoded(label_png, "label_png"), self.generator.config.num_classes
+        batch = {"label": checked(class_of(ids, self.dataset), ids, classes, "label_png", ids_of(self.dataset))}
         if instance_png is not None:
-            batch["instance"] = self._decoded(instance_png, "instance_png")
+            batch["instance"] = _as_many(self._decoded(instance_png, "instance_png"), ids, "instance_png")
         return {"image_bytes": tf.io.encode_png(to_levels(self.generator(batch)))}
 
     def attention(self, label_map, instance_map=None):
@@ -119,11 +128,24 @@ class Signatures:
         tf.saved_model.save(module, str(path), signatures=self.functions())
 
     def _batch(self, label_map, instance_map):
-        ids = tf.cast(label_map, tf.int32)
-        batch = {"label": checked(ids, ids, self.generator.config.num_classes, "label_map")}
-        return batch if instance_map is None else batch | {"instance": instance_map}
+        config = self.generator.config
+        # Servers that run the graph without Python check no shapes, and a wrong one can give a wrong picture.
+        ids = tf.cast(tf.ensure_shape(label_map, (None, *config.image_size)), tf.int32)
+        batch = {"label": checked(ids, ids, config.num_classes, "label_map", f"0 to {config.num_classes - 1}")}
+        if instance_map is not None:
+            instance_map = tf.ensure_shape(instance_map, (None, *config.image_size))
+            batch["instance"] = _as_many(instance_map, ids, "instance_map")
+        return batch
 
     def _decoded(self, files, name):
         size = self.generator.config.image_size
         spec = tf.TensorSpec(size, tf.int32)
         return tf.map_fn(lambda file: decode_ids(file, size, name), files, fn_output_signature=spec)
+
+
+def _as_many(instances, labels, name):
+    """The instance maps, after an assertion that there are as many as label maps."""
+    expected, received = tf.shape(labels)[0], tf.shape(instances)[0]
+    message = [f"{name} must hold as many maps as there are label maps,", expected, "Received", received]
+    with tf.control_dependencies([tf.debugging.Assert(expected == received, message)]):
+        return tf.identity(instances)

@@ -9,6 +9,7 @@ MODELS/NAME/3/                        numbers are versions; a server takes the h
 """
 
 import contextlib
+import errno
 import json
 import os
 import pathlib
@@ -19,45 +20,79 @@ import tensorflow as tf
 
 from dagan_tf.data.render import to_uint8
 from dagan_tf.errors import UserError
+from dagan_tf.files import flush
 from dagan_tf.serving import warm_up
 from dagan_tf.serving.signatures import DEFAULT, Signatures
 
 EXTRA = "assets.extra"
 CARD = "model_card.json"
+HIGHEST = 2**63 - 1
+"""Of the versions that servers take."""
 
 
 def next_version(folder):
     """The number after the highest version in a model's folder; 1 in a new one."""
     folder = pathlib.Path(folder)
-    names = [p.name for p in folder.iterdir()] if folder.is_dir() else []
-    return max((int(name) for name in names if name.isdecimal()), default=0) + 1
+    names = [path.name for path in folder.iterdir()] if folder.is_dir() else []
+    numbers = [int(name) for name in names if name.isascii() and name.isdecimal()]
+    return max((number for number in numbers if number < HIGHEST), default=0) + 1
+
+
+class NewVersion:
+    """What `new_version` yields: `path` to write to and, when the block has ended, `number` and `target`."""
+
+    def __init__(self, path):
+        self.path, self.number, self.target = path, None, None
 
 
 @contextlib.contextmanager
-def new_version(folder, version):
+def new_version(folder, version=None):
     """A folder to write a version to, aside; it gets its number when the block ends, and is removed if that raises.
 
     Args:
         folder: MODELS/NAME.
-        version: whole number above 0.
+        version: whole number above 0; `None`: the next one that is free when the block ends.
+
+    Yields:
+        A `NewVersion`.
 
     Raises:
         UserError: the version exists already, or the folder cannot be written.
     """
     folder = pathlib.Path(folder)
-    target, aside = folder / str(version), folder / f".{version}.{os.getpid()}"
-    _check_free(target)
+    aside = folder / f".{version or 'next'}.{os.getpid()}"
+    if version is not None:
+        _check_free(folder / str(version))
+    new = NewVersion(aside)
     try:
+        shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
         folder.mkdir(parents=True, exist_ok=True)
         aside.mkdir()
-    except OSError as error:
-        raise UserError(f"{folder} cannot be written as a model's folder: {error}. Give another --output.") from error
-    try:
-        yield aside
-        _check_free(target)
-        aside.rename(target)
+        yield new
+        for path in (*aside.rglob("*"), aside):
+            flush(path)
+        new.number = _place(aside, folder, version)
+        new.target = folder / str(new.number)
+        flush(folder)
+    except (OSError, tf.errors.ResourceExhaustedError) as error:
+        reason = getattr(error, "message", error)
+        raise UserError(f"{folder} cannot be written: {reason}. Make room there, or give another --output.") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
+
+
+def _place(aside, folder, version):
+    """Renames a finished folder to its number, which it returns; others may be exporting here, too."""
+    while True:
+        target = folder / str(version or next_version(folder))
+        try:
+            aside.rename(target)
+            return int(target.name)
+        except OSError as error:
+            if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
+                raise
+            if version is not None:
+                _check_free(target)
 
 
 def _check_free(target):
@@ -89,24 +124,26 @@ def check(folder, generator, examples):
 
     Args:
         folder: the version folder.
-        generator: the `Generator` that was exported.
+        generator: the `Generator` that was trained, of the version's size, not folded.
         examples: batch dictionary of label maps.
 
     Returns:
         `(largest, mean)` difference in levels of 255.
 
     Raises:
-        UserError: they are more than 1 of 255 apart, or 0.01 on average.
+        UserError: they are more than 1 of 255 apart, or 0.01 on average, or not finite.
     """
+    expected = generator.predict(examples, batch_size=1, verbose=0)
+    if not np.isfinite(expected).all():
+        raise UserError("The generator's pictures are not finite: nothing was exported. Export an earlier checkpoint.")
     signature = tf.saved_model.load(str(folder)).signatures[DEFAULT]
     dtypes = {name: spec.dtype for name, spec in signature.structured_input_signature[1].items()}
     inputs = {"label_map": examples["label"], "instance_map": examples.get("instance")}
     images = []
-    for i in range(len(examples["label"])):  # one by one: at 1024x1024 a picture takes gigabytes
+    for i in range(len(expected)):  # one by one: at 1024x1024 a picture takes gigabytes
         one = {name: tf.cast(inputs[name][i : i + 1], dtype) for name, dtype in dtypes.items()}
         images.append(signature(**one)["image"].numpy().astype(int))
-    expected = to_uint8(generator.predict(examples, batch_size=1, verbose=0))
-    difference = np.abs(np.concatenate(images) - expected)
+    difference = np.abs(np.concatenate(images) - to_uint8(expected))
     largest, mean = int(difference.max()), float(difference.mean())
     if largest > 1 or mean > 0.01:
         raise UserError(

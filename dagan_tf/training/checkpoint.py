@@ -7,6 +7,7 @@ import pathlib
 import shutil
 
 from dagan_tf.errors import UserError
+from dagan_tf.files import flush
 
 WEIGHTS = "model.weights.h5"
 STATE = "state.json"
@@ -35,7 +36,7 @@ def save(model, folder, state, keep=2):
         try:
             _write(model, aside, {"step": step, **state})
             aside.rename(target)
-            _flush(folder)
+            flush(folder)
         finally:
             shutil.rmtree(aside, ignore_errors=True)
     for old in checkpoints(folder)[:-keep]:
@@ -51,16 +52,7 @@ def _write(model, aside, state):
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     (aside / STATE).write_text(json.dumps({**state, "saved": now}, indent=2) + "\n")
     for path in (aside / WEIGHTS, aside / STATE, aside):
-        _flush(path)
-
-
-def _flush(path):
-    """Makes sure that a file or folder is on the disk, not on its way there."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+        flush(path)
 
 
 def checkpoints(folder):

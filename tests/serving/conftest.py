@@ -31,9 +31,9 @@ class Exported(NamedTuple):
         return self.models / "1"
 
 
-def sample_maps(config, count=4):
-    """Label maps of a run's test split."""
-    source = open_source(config.data, config.dataset, config.model.image_size, "test", config.train.seed)
+def sample_maps(config, count=4, split="test"):
+    """Label maps of a run."""
+    source = open_source(config.data, config.dataset, config.model.image_size, split, config.train.seed)
     return next(iter(Pipeline(source, config.model.image_size, count, training=False).epoch()))["label"].numpy()
 
 

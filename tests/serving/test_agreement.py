@@ -78,20 +78,34 @@ def test_saved_model_where_the_package_cannot_be_imported(model, inputs, tmp_pat
         assert_agrees(outputs["image"], model.image)
 
 
-def test_c_api(model, inputs, tmp_path):
-    saved = saved_model_pb2.SavedModel.FromString((model.version / "saved_model.pb").read_bytes())
+def c_api(version_folder, inputs, outputs):
+    """Runs `serving_default` with the C API in a process of its own."""
+    saved = saved_model_pb2.SavedModel.FromString((version_folder / "saved_model.pb").read_bytes())
     signature = saved.meta_graphs[0].signature_def["serving_default"]
     names = {
         "inputs": {name: info.name for name, info in signature.inputs.items()},
         "outputs": {name: info.name for name, info in signature.outputs.items()},
     }
     libraries = pathlib.Path(importlib.util.find_spec("tensorflow").origin).parent
-    arguments = [libraries, model.version, inputs, tmp_path / "outputs.npz", json.dumps(names)]
-    command = [sys.executable, C_API, *arguments]
-    done = subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=300, check=False)
+    command = [sys.executable, C_API, libraries, version_folder, inputs, outputs, json.dumps(names)]
+    return subprocess.run([str(a) for a in command], capture_output=True, text=True, timeout=300, check=False)
+
+
+def test_c_api(model, inputs, tmp_path):
+    done = c_api(model.version, inputs, tmp_path / "outputs.npz")
     assert done.returncode == 0, done.stderr[-2000:]
     with np.load(tmp_path / "outputs.npz") as outputs:
         assert_agrees(outputs["image"], model.image)
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 64, 1), (1, 32, 64), (1, 128, 128), (1, 64, 64, 1)])
+def test_the_graph_itself_refuses_other_sizes(golden_model, tmp_path, shape):
+    """The C API checks no shapes, and small ones would broadcast to a picture."""
+    np.savez(tmp_path / "inputs.npz", label_map=np.zeros(shape, np.uint8))
+    done = c_api(golden_model.version, tmp_path / "inputs.npz", tmp_path / "outputs.npz")
+    assert done.returncode == 1
+    assert "code 3: " in done.stderr  # INVALID_ARGUMENT
+    assert "is not compatible with expected shape [?,64,64]" in done.stderr
 
 
 def test_openvino(model):
@@ -213,8 +227,8 @@ def test_pictures_of_1024(tmp_path):
     config = FACADES.model.replace(image_size=(1024, 1024), base_filters=2, spade_filters=4, cam_filters=2)
     generator = fold(Generator(config))
     generator.conv_img.set_weights([300 * weight + 0.1 for weight in generator.conv_img.get_weights()])  # not grey
-    with version.new_version(tmp_path / "large", 1) as aside:
-        version.write(generator, FACADES.dataset, aside, {"name": "large"})
+    with version.new_version(tmp_path / "large") as new:
+        version.write(generator, FACADES.dataset, new.path, {"name": "large"})
     label = np.kron(np.random.default_rng(0).integers(13, size=(1, 16, 16)), np.ones((1, 64, 64), int)).astype(np.uint8)
     expected = to_uint8(generator({"label": label}))
     (tmp_path / "label.png").write_bytes(encode_palette(label[0]))

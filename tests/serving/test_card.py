@@ -17,7 +17,7 @@ SMALL = {"image_size": (32, 64), "base_filters": 2, "spade_filters": 4}
 
 def card(preset, dataset=None):
     generator = fold(Generator(preset.model.replace(**SMALL)))
-    result = model_card("mine", 3, generator, dataset or preset.dataset, 120, "moving average")
+    result = model_card("mine", generator, dataset or preset.dataset, 120, "moving average")
     assert json.loads(json.dumps(result)) == result
     assert result["parameters"] == generator.count_params()
     return result
@@ -25,7 +25,7 @@ def card(preset, dataset=None):
 
 def test_facades():
     found = card(FACADES)
-    assert (found["name"], found["version"], found["preset"]) == ("mine", 3, "facades")
+    assert (found["name"], found["preset"]) == ("mine", "facades")
     assert (found["step"], found["weights"], found["image_size"]) == (120, "moving average", [32, 64])
     window = {"class": 3, "id": 3, "name": "window", "colour": [40, 70, 120]}
     assert len(found["classes"]) == 13

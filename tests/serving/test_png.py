@@ -1,6 +1,7 @@
 """Label maps decoded in the graph against Pillow, and every file that must be refused."""
 
 import io
+import resource
 import struct
 import zlib
 
@@ -101,7 +102,17 @@ REFUSED = {
     "bomb": (written(8, 0, 100_000, 100_000), r"must be 6x7.*\[100000\] \[x\] \[100000\]"),
     "no samples": (written(8, 0, 7, 6), "PNG"),
     "no depth": (written(0, 0, 7, 6), "PNG"),
-    "long palette": (written(8, 3, 7, 6, extra=struct.pack(">I", 2**32 - 1) + b"PLTE"), "PNG"),
+    "not ended": (GREY[:-12], "cut or damaged"),
+    "too long": (written(8, 0, 7, 6, extra=chunk(b"tEXt", bytes(70_000))), "may have .* bytes"),
+    "too many chunks": (written(8, 0, 7, 6, extra=5000 * chunk(b"tEXt", b"")), "at most 4096 chunks"),
+    **{
+        f"{kind.decode()} claims {length:#x}": (
+            written(8, 3, 7, 6, extra=struct.pack(">I", length) + kind),
+            "cut or dam",
+        )
+        for kind in (b"PLTE", b"tEXt", b"IDAT")
+        for length in (0x10000, 2**31 - 12, 2**31 - 1, 2**31, 0x80000030, 2**32 - 13, 2**32 - 1)
+    },
 }
 
 
@@ -110,3 +121,33 @@ def test_refused(decode, name):
     file, message = REFUSED[name]
     with pytest.raises(tf.errors.InvalidArgumentError, match=message):
         decode(file)
+
+
+def test_damaged_files_are_refused_or_read(decode):
+    """Whatever bytes come: an id map or InvalidArgument."""
+    rng = np.random.default_rng(0)
+    whole = saved(palette_image(ids(12)))
+    outcomes = set()
+    for _ in range(400):
+        file = bytearray(whole)
+        for _ in range(rng.integers(1, 4)):
+            file[rng.integers(8, len(file))] = rng.integers(256)
+        try:
+            outcomes.add(decode(bytes(file)).shape.as_list() == list(SIZE))
+        except tf.errors.InvalidArgumentError:
+            outcomes.add("refused")
+    assert outcomes <= {True, "refused"}
+    assert "refused" in outcomes
+
+
+def test_claims_take_no_memory(decode):
+    """A chunk that claims 2 GB costs nothing; nor does a text that would inflate to as much."""
+    bomb = chunk(b"zTXt", b"x\0\0" + zlib.compress(bytes(20_000_000)))
+    label = np.zeros(SIZE, int)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for kind in (b"tEXt", b"zTXt", b"iTXt", b"sPLT"):
+        with pytest.raises(tf.errors.InvalidArgumentError):
+            decode(written(8, 0, 7, 6, extra=struct.pack(">I", 0x7FFFFFFF) + kind))
+    np.testing.assert_array_equal(decode(written(8, 0, 7, 6, 6 * bytes(8), extra=bomb)), label)
+    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before  # kB
+    assert grown < 50_000

@@ -126,9 +126,9 @@ def test_attention(signatures, generator, inputs):
 @pytest.mark.parametrize(
     ("name", "value", "message"),
     [
-        ("label_map", 77, r"label_map.*3 classes.*\[77\]"),
+        ("label_map", 77, r"label_map must hold the ids 0 to 2, of 3 classes.*\[77\]"),
         ("label_map", 3, r"\[3\]"),
-        ("label_png", 8, r"label_png.*3 classes.*\[8\]"),
+        ("label_png", 8, r"label_png must hold the ids 5 to 7 and 200, of 3 classes.*\[8\]"),
         ("label_png", 4, r"\[4\]"),
     ],
 )
@@ -165,7 +165,7 @@ def test_an_empty_batch_is_refused(signatures, inputs, signature):
 
 def test_maps_of_unequal_number_are_refused(signatures, inputs):
     inputs["instance_map"] = inputs["instance_map"][:1]
-    with pytest.raises(tf.errors.InvalidArgumentError):
+    with pytest.raises(tf.errors.InvalidArgumentError, match=r"as many maps as there are label maps,\] \[2\].*\[1\]"):
         signatures["serving_default"](**inputs)
 
 

@@ -22,7 +22,7 @@ def qualities(request, tmp_path_factory):
     run = request.getfixturevalue("facades_run")
     model, config, _ = load_model(run)
     folder = tmp_path_factory.mktemp("tflite")
-    calibration, examples = {"label": sample_maps(config, 24)}, {"label": sample_maps(config, 8)}
+    calibration, examples = {"label": sample_maps(config, 32, "train")}, {"label": sample_maps(config, 8)}
     return folder, {
         q.kind: q for q in tflite.write(fold(model.inference_generator), folder, TFLITE_KINDS, calibration, examples)
     }

@@ -1,69 +1,103 @@
 """Version folders: numbers, nothing half-written, what is in them, and the check against Keras."""
 
 import json
+import pathlib
+import sys
+import tempfile
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from tensorflow.core.protobuf import saved_model_pb2
 
 from dagan_tf.config import DatasetSpec
 from dagan_tf.errors import UserError
 from dagan_tf.networks.folding import fold
+from dagan_tf.networks.generator import Generator
 from dagan_tf.serving import version
+from tests.conftest import ROOT
 from tests.networks.test_folding import batch, trained
 
 CARD = {"name": "mine"}
 
 
 @pytest.fixture(scope="module")
-def generator():
-    return fold(trained())
+def original():
+    return trained()
 
 
 @pytest.fixture(scope="module")
-def written(generator, tmp_path_factory):
+def written(original, tmp_path_factory):
     folder = tmp_path_factory.mktemp("version")
-    version.write(generator, DatasetSpec(3), folder, CARD)
+    version.write(fold(original), DatasetSpec(3), folder, CARD)
     return folder
 
 
 def test_next_version(tmp_path):
     assert version.next_version(tmp_path / "nothing") == 1
-    for name in ("2", "10", "x", ".11.123", "notes.txt"):
+    for name in ("2", "10", "x", ".11.123", "notes.txt", str(2**63)):
         (tmp_path / name).mkdir()
     assert version.next_version(tmp_path) == 11
 
 
-def test_a_version_appears_at_the_end(tmp_path):
-    with version.new_version(tmp_path / "models/mine", 3) as aside:
-        (aside / "file").write_text("content")
-        assert not (tmp_path / "models/mine/3").exists()
-        assert not aside.name.isdecimal()
-    assert [p.name for p in (tmp_path / "models/mine").iterdir()] == ["3"]
-    assert (tmp_path / "models/mine/3/file").read_text() == "content"
+@pytest.mark.parametrize("number", [None, 3])
+def test_a_version_appears_at_the_end(tmp_path, number):
+    with version.new_version(tmp_path / "models/mine", number) as new:
+        (new.path / "file").write_text("content")
+        assert [p.name.isdecimal() for p in (tmp_path / "models/mine").iterdir()] == [False]
+    assert new.number == (number or 1)
+    assert new.target == tmp_path / "models/mine" / str(new.number)
+    assert [p.name for p in (tmp_path / "models/mine").iterdir()] == [str(new.number)]
+    assert (new.target / "file").read_text() == "content"
 
 
 @pytest.mark.parametrize("error", [RuntimeError, KeyboardInterrupt])
 def test_a_failure_leaves_nothing(tmp_path, error):
-    with pytest.raises(error), version.new_version(tmp_path, 3) as aside:  # noqa: PT012 (the block is what is tested)
-        (aside / "file").write_text("half")
+    with pytest.raises(error), version.new_version(tmp_path, 3) as new:  # noqa: PT012 (the block is what is tested)
+        (new.path / "file").write_text("half")
         raise error
     assert not list(tmp_path.iterdir())
+
+
+def test_what_a_killed_process_left_is_no_obstacle(tmp_path):
+    with version.new_version(tmp_path) as new:
+        name = new.path.name
+    (tmp_path / name).mkdir()
+    (tmp_path / name / "half").touch()
+    with version.new_version(tmp_path) as new:
+        assert not list(new.path.iterdir())
+    assert new.number == 2
 
 
 def test_a_version_is_never_replaced(tmp_path):
     (tmp_path / "3").mkdir()
     with pytest.raises(UserError, match="never replaced"), version.new_version(tmp_path, 3):
         pass
-    with pytest.raises(UserError, match="never replaced"), version.new_version(tmp_path, 4):
+    with pytest.raises(UserError, match="never replaced"), version.new_version(tmp_path, 4):  # noqa: PT012
         (tmp_path / "4").mkdir()  # another export was quicker
+        (tmp_path / "4/file").touch()
     assert sorted(p.name for p in tmp_path.iterdir()) == ["3", "4"]
+
+
+def test_two_exports_at_once_get_two_versions(tmp_path):
+    with version.new_version(tmp_path) as first:
+        (first.path / "file").touch()
+        (tmp_path / "1").mkdir()
+        (tmp_path / "1/file").touch()
+    assert first.number == 2
 
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="Give another --output"), version.new_version(tmp_path / "file/models", 1):
+    with pytest.raises(UserError, match="give another --output"), version.new_version(tmp_path / "file/models", 1):
         pass
+
+
+def test_a_full_disk(tmp_path):
+    error = tf.errors.ResourceExhaustedError(None, None, "No space left on device")
+    with pytest.raises(UserError, match="No space left on device"), version.new_version(tmp_path, 1):
+        raise error
+    assert not list(tmp_path.iterdir())
 
 
 def test_layout(written):
@@ -78,22 +112,45 @@ def test_layout(written):
 
 
 def test_nothing_of_this_machine_is_in_it(written):
-    content = (written / "saved_model.pb").read_bytes()
-    assert b"/home" not in content
-    assert b"site-packages" not in content
-    assert b"jit_compile" not in content.replace(b"_XlaMustCompile", b"")
+    folders = [str(ROOT), sys.prefix, tempfile.gettempdir(), str(pathlib.Path.home()) + "/"]
+    for path in written.rglob("*"):
+        content = path.read_bytes() if path.is_file() else b""
+        assert not [folder for folder in folders if folder.encode() in content], path
 
 
-def test_check_passes(written, generator):
-    largest, mean = version.check(written, generator, batch())
+def test_no_xla(written):
+    """TF-Serving has it off by default."""
+    graph = saved_model_pb2.SavedModel.FromString((written / "saved_model.pb").read_bytes()).meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    owners = [*nodes, *graph.library.function]
+    assert len(owners) > 100
+    assert not [owner for owner in owners if owner.attr["_XlaMustCompile"].b]
+
+
+def test_check_passes(written, original):
+    """Against the generator that was not folded."""
+    largest, mean = version.check(written, original, batch())
     assert largest <= 1
     assert mean < 0.01
 
 
-def test_check_finds_wrong_weights(written, generator):
-    other = fold(trained())
+def changed(original):
+    other = Generator(original.config)
+    other.set_weights(original.get_weights())
+    return other
+
+
+def test_check_finds_wrong_weights(written, original):
+    other = changed(original)
     other.conv_img.bias.assign(np.asarray(other.conv_img.bias) + 0.1)
     with pytest.raises(UserError, match=r"must draw what Keras draws.*Nothing was exported"):
+        version.check(written, other, batch())
+
+
+def test_check_finds_pictures_that_are_not_finite(written, original):
+    other = changed(original)
+    other.conv_img.bias.assign([np.nan, 0, 0])
+    with pytest.raises(UserError, match="not finite"):
         version.check(written, other, batch())
 
 

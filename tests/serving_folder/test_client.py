@@ -3,19 +3,24 @@
 import concurrent.futures
 import importlib.util
 import io
+import os
 import re
 import shutil
+import signal
 import socket
 import subprocess
+import sys
 import threading
 import types
 
 import grpc
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from tests.conftest import ROOT, run_python
+from tests.serving.server.conftest import serving
 
 SPEC = importlib.util.spec_from_file_location("serving_client", ROOT / "serving/client.py")
 client = importlib.util.module_from_spec(SPEC)
@@ -136,6 +141,10 @@ class TestOnePicture:
         assert call(facades, "--label", labels / "a.png", "--output", tmp_path) == 0
         assert (tmp_path / "a.png").is_file()
 
+    def test_into_a_folder_to_be_made(self, facades, labels, tmp_path):
+        assert call(facades, "--label", labels / "a.png", "--output", f"{tmp_path}/new/") == 0
+        assert (tmp_path / "new/a.png").is_file()
+
     def test_with_instance_map(self, facades, labels, tmp_path):
         maps = ("--label", labels / "a.png", "--instance", labels / "b.png")
         assert call(facades, *maps, "--output", tmp_path / "picture.png") == 0
@@ -244,16 +253,29 @@ class TestErrors:
             ("--label {labels} --output {labels}", "would replace the maps"),
             ("--label {labels}/a.png --output {labels}/a.png", "would replace the maps"),
             ("--label {labels}/a.png --output {text}/p.png", "p.png cannot be written: "),
+            ("--label {long} --output {new}", "cannot be read: File name too long"),
+            ("--label {labels} --instance {long} --output {new}", "cannot be read: File name too long"),
+            ("--label {labels}/a.png --output {long}", "cannot be read: File name too long"),
         ],
     )
     def test_of_use_has_status_2(self, facades, labels, tmp_path, capsys, flags, sentence):
         (tmp_path / "text").write_text("no picture")
         (tmp_path / "empty").mkdir()
-        names = {name: tmp_path / name for name in ("labels", "new", "text", "empty")}
+        names = {name: tmp_path / name for name in ("labels", "new", "text", "empty")} | {"long": "a" * 300}
         assert call(facades, *(flag.format(**names) for flag in flags.split())) == 2
         message = capsys.readouterr().err
         assert message.count("\n") == 1
         assert sentence in message
+
+    @pytest.mark.skipif(not os.geteuid(), reason="modes do not bind root")
+    @pytest.mark.parametrize("name", ["", "a.png"])
+    def test_of_rights_has_status_2(self, facades, labels, tmp_path, capsys, name):
+        (labels / name).chmod(0)
+        try:
+            assert call(facades, "--label", labels / "a.png", "--output", tmp_path / "p.png") == 2
+        finally:
+            (labels / name).chmod(0o700)
+        assert "a.png cannot be read: Permission denied" in capsys.readouterr().err
 
     @pytest.mark.parametrize("flags", [("--requests", "0"), ("--timeout", "nan"), ("--version", str(2**63))])
     def test_of_a_number_has_status_2(self, facades, labels, flags, capsys):
@@ -272,6 +294,11 @@ class TestFolder:
         out, err = capsys.readouterr()
         assert out == ""
         assert [line.split()[0] for line in err.splitlines()] == ["1/3", "2/3", "3/3"]
+
+    def test_a_folder_is_no_map_whatever_its_name(self, facades, labels, tmp_path):
+        (labels / "folder.png").mkdir()
+        assert call(facades, "--label", labels, "--output", tmp_path / "pictures") == 0
+        assert len(list((tmp_path / "pictures").rglob("*.png"))) == 3
 
     def test_one_refused_map_does_not_stop_the_others(self, facades, labels, tmp_path, capsys):
         facades.answer = refuse("INVALID_ARGUMENT", "no class", times=1)
@@ -308,6 +335,22 @@ class TestLoad:
         facades.answer = answer
         assert call(facades, "--label", labels, "--requests", "6", "--concurrency", "3") == 0
 
+    def test_ctrl_c_prints_what_was_measured(self, facades, labels):
+        many = threading.Event()
+        facades.answer = lambda request, context: (
+            many.set() if len(facades.requests) > 20 else None,
+            picture_of(request),
+        )[1]
+        flags = ["--server", facades.address, "--model", "facades", "--label", labels, "--requests", str(10**9)]
+        command = [sys.executable, str(ROOT / "serving/client.py"), *map(str, flags)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert many.wait(60)
+            process.send_signal(signal.SIGINT)
+            out, err = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "interrupted" in err
+        assert int(re.search(r"^ok +(\d+)$", out, re.MULTILINE).group(1)) >= 20
+
     def test_all_failed_leaves_no_latencies(self):
         rows = client.table([(0.1, client.ClientError("full", code="RESOURCE_EXHAUSTED"))], 1.0)
         assert "latency" not in rows
@@ -333,6 +376,26 @@ class TestStatus:
         out, err = capsys.readouterr()
         assert "version 1  END" in out
         assert err == "error: No version of the model is available.\n"
+
+
+class Wide(tf.Module):
+    """A model whose pictures have more than a megabyte."""
+
+    @tf.function(input_signature=[tf.TensorSpec((None,), tf.string, "label_png")])
+    def png(self, label_png):
+        picture = tf.strings.reduce_join(tf.repeat(tf.constant("x" * 1000), 1500))
+        return {"image_bytes": tf.fill(tf.shape(label_png), client.PNG_START + picture)}
+
+
+def test_an_answer_too_large_for_the_small_server_is_not_tried_again(labels, tmp_path, capsys):
+    model = Wide()
+    tf.saved_model.save(model, str(tmp_path / "facades/1"), signatures={"png": model.png})
+    flags = ("--label", labels / "a.png", "--output", tmp_path / "p.png")
+    with serving(tmp_path / "facades", max_message_mb=1) as running:
+        assert call(types.SimpleNamespace(address=f"127.0.0.1:{running.client.grpc_port}"), *flags) == 1
+        which = 'code="RESOURCE_EXHAUSTED",method="grpc.Predict",model="facades",signature="png"'
+        assert running.client.metric(f"serving_requests_total{{{which}}}") == 1
+    assert "A message is larger than the server or a proxy before it accepts" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not shutil.which("openssl"), reason="needs openssl to make a certificate")

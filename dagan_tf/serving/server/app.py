@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import logging
+import os
 import pathlib
 import socket
 
@@ -25,7 +26,7 @@ class Server:
 
     def __init__(self, options):
         self.options = options
-        self.name = options.name or pathlib.Path(options.model).resolve().name
+        self.name = options.name or os.path.basename(os.path.abspath(options.model))
         max_bytes = options.max_message_mb << 20
         self._metrics = Metrics(self.name)
         load = functools.partial(Servable, max_bytes=max_bytes)
@@ -42,6 +43,7 @@ class Server:
     async def start(self):
         """Takes the ports, loads the model and serves it; raises `UserError` with nothing left running."""
         try:
+            self._check_name()
             self._check_folder()
             self._bind()
             await self.versions.refresh()
@@ -54,28 +56,45 @@ class Server:
             raise
         self._watcher = asyncio.create_task(self.versions.watch(self.options.poll))
 
+    def _check_name(self):
+        if not self.name or set(self.name) & set("/:"):
+            raise UserError(f"--name must not be empty nor have / or : in it. Received: {self.name!r}.")
+
     def _check_folder(self):
         folder = pathlib.Path(self.options.model)
-        if not folder.is_dir():
+        try:
+            is_folder = folder.is_dir()
+            inside = is_folder and sorted(path.name for path in folder.iterdir())
+            versions = self.versions.on_disk()
+        except OSError as error:
+            raise UserError(f"{folder} cannot be read: {error.strerror}. Check --model.") from None
+        if not is_folder:
             raise UserError(f"Expected the folder of an exported model at {folder}. There is none: check --model.")
-        if not self.versions.on_disk():
-            inside = ", ".join(sorted(path.name for path in folder.iterdir())[:5]) or "nothing"
-            is_version = (folder / "saved_model.pb").exists()
+        if not versions:
+            found = ", ".join(inside[:5]) or "nothing"
+            is_version = "saved_model.pb" in inside
             hint = "It is a version itself: give the folder above it." if is_version else "Export a model there."
-            raise UserError(f"Expected folders named by numbers (1, 2, ...) in {folder}. Found: {inside}. {hint}")
+            raise UserError(f"Expected folders named by numbers (1, 2, ...) in {folder}. Found: {found}. {hint}")
 
     def _bind(self):
         host = self.options.host
+        try:  # gRPC logs a line of its own about a host that it cannot find
+            families = {entry[0] for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
+        except (OSError, UnicodeError) as error:
+            raise UserError(f"Expected an address of this machine as --host. Received {host!r}: {error}.") from None
         try:
             self.grpc_port = self._grpc.bind(host, self.options.grpc_port)
         except RuntimeError:
             raise UserError(_in_use("gRPC", host, self.options.grpc_port, "--grpc-port")) from None
         try:
             self._socket = socket.create_server(
-                (host, self.options.rest_port), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+                (host, self.options.rest_port),
+                family=socket.AF_INET if socket.AF_INET in families else socket.AF_INET6,
+                dualstack_ipv6=host == "::" and socket.has_dualstack_ipv6(),
             )
-        except OSError:
-            raise UserError(_in_use("REST", host, self.options.rest_port, "--rest-port")) from None
+        except OSError as error:
+            reason = f" ({error.strerror})"
+            raise UserError(_in_use("REST", host, self.options.rest_port, "--rest-port", reason)) from None
         self.rest_port = self._socket.getsockname()[1]
 
     def _check_loaded(self):
@@ -95,6 +114,7 @@ class Server:
     async def stop(self):
         """Accepts no more requests, lets those in flight finish, closes; returns how many did not finish in time."""
         self._service.accepting = False
+        await self._stop_watching()
         await self._grpc.report_stopping()
         left = await self._service.finish(self.options.grace)
         if left:
@@ -102,10 +122,13 @@ class Server:
         await self._close()
         return left
 
-    async def _close(self):
+    async def _stop_watching(self):
         if self._watcher is not None:
             self._watcher.cancel()
             await asyncio.gather(self._watcher, return_exceptions=True)
+
+    async def _close(self):
+        await self._stop_watching()
         await self._grpc.stop(rest_api.SETTLE)
         await self._rest.cleanup()
         if self._socket is not None:
@@ -115,5 +138,6 @@ class Server:
         self._service.close()
 
 
-def _in_use(protocol, host, port, flag):
-    return f"{protocol} cannot listen on {host} port {port}. Is another server using it? Choose one with {flag}."
+def _in_use(protocol, host, port, flag, reason=""):
+    where = f"{host} port {port}{reason}"
+    return f"{protocol} cannot listen on {where}. Is another server using it? Choose one with {flag}."

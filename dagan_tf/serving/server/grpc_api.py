@@ -9,7 +9,7 @@ from tensorflow_serving.apis import get_model_metadata_pb2, get_model_status_pb2
 
 from dagan_tf.serving.server import health
 from dagan_tf.serving.server import servable as servables
-from dagan_tf.serving.server.status import RequestError, StatusCode, invalid, shown
+from dagan_tf.serving.server.status import RequestError, invalid, shown
 from dagan_tf.serving.server.tensors import to_proto
 
 PREDICTION, MODEL = "tensorflow.serving.PredictionService", "tensorflow.serving.ModelService"
@@ -32,33 +32,26 @@ class PredictRequest(Spec):
 
     def __init__(self, max_bytes, body):
         self._message = read(predict_pb2.PredictRequest, body)
+        self.wanted = list(self._message.output_filter)
         self._max_bytes = max_bytes
         super().__init__(self._message)
 
     def decode(self, signature):
         """The arrays of the request."""
-        wanted = list(self._message.output_filter)
-        if set(wanted) - set(signature.outputs) or len(set(wanted)) < len(wanted):
+        if set(self.wanted) - set(signature.outputs) or len(set(self.wanted)) < len(self.wanted):
             expected = ", ".join(signature.outputs)
-            raise invalid(f"output_filter takes each of {expected} at most once. Received: {shown(wanted)}.")
+            raise invalid(f"output_filter takes each of {expected} at most once. Received: {shown(self.wanted)}.")
         inputs = servables.read_inputs(self._message.inputs, signature, self._max_bytes)
-        self._message.ClearField("inputs")
+        del self._message
         return inputs
 
     def encode(self, servable, signature, outputs):
         """The bytes of the PredictResponse."""
         response = predict_pb2.PredictResponse()
         _fill_spec(response.model_spec, self.name, servable.version, signature.name)
-        for name in self._message.output_filter or outputs:
-            response.outputs[name].CopyFrom(to_proto(outputs[name]))
-        data = response.SerializeToString()
-        if len(data) > self._max_bytes:
-            raise RequestError(
-                StatusCode.RESOURCE_EXHAUSTED,
-                f"The answer has {len(data)} bytes, more than the {self._max_bytes} of --max-message-mb: send fewer "
-                f"examples, or name the outputs you need in output_filter.",
-            )
-        return data
+        for name, array in outputs.items():
+            response.outputs[name].CopyFrom(to_proto(array))
+        return response.SerializeToString()
 
 
 def read(message_class, body):
@@ -113,7 +106,10 @@ def _handlers(service):
     """The methods by their full names: coroutines from bytes to bytes."""
 
     async def predict(body):
-        return await service.predict("grpc.Predict", body, functools.partial(PredictRequest, service.max_bytes))
+        async def read():
+            return body
+
+        return await service.predict("grpc.Predict", read, functools.partial(PredictRequest, service.max_bytes))
 
     def plain(method, answer):
         async def call(body):

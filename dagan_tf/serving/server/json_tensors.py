@@ -21,7 +21,7 @@ def parse(body, max_bytes):
     if body.count(b"[") + body.count(b"{") > max_bytes // BRACKET:
         raise invalid(f"The body may have {max_bytes // BRACKET} lists and objects on this server. Received more.")
     try:
-        document = json.loads(body.decode("utf-8"), parse_constant=_no_constant)
+        document = json.loads(body.decode("utf-8"), parse_constant=_Constant)
     except RecursionError:
         raise invalid("The body is nested too deeply.") from None
     except ValueError as error:
@@ -31,8 +31,8 @@ def parse(body, max_bytes):
     return document
 
 
-def _no_constant(name):
-    raise ValueError(f"{name} is not JSON.")
+class _Constant(float):
+    """NaN, Infinity or -Infinity, which is no JSON, but what TF-Serving takes for floats; 1e999 is none of them."""
 
 
 def to_array(value, spec, max_bytes):
@@ -64,7 +64,7 @@ def _array(values, spec):
         return np.array([*map(_bytes_reader(spec), values)], object)
     if not (dtype.is_bool or dtype.is_integer or dtype.is_floating):
         raise RequestError(StatusCode.UNIMPLEMENTED, f"Input {spec.name!r} is {spec}, for which JSON has no values.")
-    allowed = {bool} if dtype.is_bool else {int} if dtype.is_integer else {int, float}
+    allowed = {bool} if dtype.is_bool else {int} if dtype.is_integer else {int, float, _Constant}
     if set(map(type, values)) - allowed:
         wrong = next(value for value in values if type(value) not in allowed)
         raise invalid(f"Input {spec.name!r} must be {spec}. Received {_kind(wrong)} in it: {shown(wrong)}.")
@@ -76,8 +76,10 @@ def _array(values, spec):
     if array is None or (dtype.is_floating and not np.isfinite(array).all()):
         python = float if dtype.is_floating else int
         low, high = python(dtype.min), python(dtype.max)
-        wrong = next(value for value in values if not low <= value <= high)
-        raise invalid(f"Input {spec.name!r} must be {spec}. Received {shown(wrong)}, which does not fit {dtype.name}.")
+        wrong = [value for value in values if type(value) is not _Constant and not low <= value <= high]
+        if wrong:
+            received = f"Received {shown(wrong[0])}, which does not fit {dtype.name}."
+            raise invalid(f"Input {spec.name!r} must be {spec}. {received}")
     return array
 
 

@@ -10,7 +10,11 @@ from dagan_tf.serving.server.status import RequestError
 
 
 class Metrics:
-    """The counters of one server, in a registry of their own."""
+    """The counters of one server, in a registry of their own.
+
+    Not counted: health checks, this page, addresses and methods that there are none of, and what gRPC or HTTP refuses
+    before it is a request (a gRPC message over the limit, bytes of another protocol).
+    """
 
     def __init__(self, model):
         """
@@ -31,7 +35,7 @@ class Metrics:
         )
         sizes = (1, 2, 4, 8, 16, 32, 64, 128)
         self._batches = self._labelled(Histogram, "serving_batch_size", "Examples in a batch.", buckets=sizes)
-        self._queue = self._labelled(Gauge, "serving_queue_length", "Requests that wait.")
+        self._queue = self._labelled(Gauge, "serving_queue_length", "Requests that are read or wait.")
         self._version = self._labelled(Gauge, "serving_version", "The version that is served.")
         ProcessCollector(registry=self._registry)
 

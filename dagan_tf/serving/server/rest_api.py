@@ -1,5 +1,6 @@
 """TF-Serving's REST API, and the page for Prometheus."""
 
+import asyncio
 import dataclasses
 import functools
 import json
@@ -7,12 +8,11 @@ import logging
 
 from aiohttp import web
 from google.protobuf import json_format
-from grpc import StatusCode
 from prometheus_client import CONTENT_TYPE_LATEST
 from tensorflow_serving.apis import get_model_metadata_pb2
 
 from dagan_tf.serving.server import grpc_api, json_tensors
-from dagan_tf.serving.server.status import RequestError, invalid, shown
+from dagan_tf.serving.server.status import RequestError, StatusCode, invalid, shown
 from dagan_tf.serving.server.tensors import check_names
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,9 @@ METRICS_PATH = "/monitoring/prometheus/metrics"
 MODEL_PATH = r"/v1/models/{name:[^/:]+}"
 SETTLE = 1.0
 """Seconds that a stopping server gives to answers which are still on their way out."""
-TARGETS = ("", r"/versions/{version:\d{1,18}}", r"/labels/{label:[^/:]+}")
+READ_SECONDS = 60.0
+"""Seconds that a body may take to arrive: it holds a place in the queue."""
+TARGETS = ("", r"/versions/{version:[0-9]{1,19}}", r"/labels/{label:[^/:]+}")
 
 
 @dataclasses.dataclass
@@ -42,6 +44,8 @@ class Target:
 
 class PredictRequest:
     """A JSON body for `Service.predict`: rows under "instances", or columns under "inputs"."""
+
+    wanted = ()
 
     def __init__(self, target, max_bytes, body):
         document = json_tensors.parse(body, max_bytes)
@@ -151,9 +155,10 @@ async def _errors_as_json(request, handler):
     try:
         return await handler(request)
     except RequestError as error:
-        return _error(error.http_status, error.message)
-    except web.HTTPRequestEntityTooLarge as error:
-        return _error(error.status, f"The body may have {request.app._client_max_size} bytes. Received more.")
+        answer = _error(error.http_status, error.message)
+        if request.content.exception() or not request.content.is_eof():
+            answer.force_close()  # tells the client, too, that nothing can follow a body which was not read
+        return answer
     except web.HTTPException as error:
         return _error(error.status, f"{error.reason}: {request.method} {shown(request.path)}")
     except Exception:
@@ -166,9 +171,24 @@ def _error(status, message):
 
 
 async def _predict(service, request):
-    body = await request.read()
+    read = functools.partial(_read, service, request)
     parse = functools.partial(PredictRequest, Target.of(request), service.max_bytes)
-    return web.Response(body=await service.predict("rest.Predict", body, parse), content_type="application/json")
+    return web.Response(body=await service.predict("rest.Predict", read, parse), content_type="application/json")
+
+
+async def _read(service, request):
+    """The body of a request."""
+    try:
+        async with asyncio.timeout(READ_SECONDS):
+            return await request.read()
+    except TimeoutError:
+        message = f"The body may take {READ_SECONDS:g} seconds to arrive."
+        raise RequestError(StatusCode.DEADLINE_EXCEEDED, message, 408) from None
+    except web.HTTPRequestEntityTooLarge:
+        message = f"The body may have {service.max_bytes} bytes. Received more."
+        raise RequestError(StatusCode.RESOURCE_EXHAUSTED, message, 413) from None
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise invalid(f"The body cannot be read: {error}") from None
 
 
 async def _get(service, method, answer, request):

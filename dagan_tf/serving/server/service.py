@@ -6,6 +6,7 @@ import contextlib
 import logging
 
 from dagan_tf.serving.server.status import RequestError, StatusCode, invalid, not_found, shown
+from dagan_tf.serving.server.tensors import byte_size
 
 SMALL = 1 << 16
 """Bytes below which reading or writing is done at once instead of in a thread."""
@@ -48,15 +49,15 @@ class Service:
                 log.exception("%s failed", method)
                 raise RequestError(StatusCode.INTERNAL, "The server failed; its log has the reason.") from None
 
-    async def predict(self, method, body, parse):
+    async def predict(self, method, read, parse):
         """Answers a request to run a signature.
 
         Args:
             method: name in the metrics.
-            body: the bytes of the message.
-            parse: makes of the body a request with `name`, `version`, `label` and `signature`, and the methods
-                `decode(signature)` to a dictionary of arrays, which is called once and lets go of the message, and
-                `encode(servable, signature, outputs)` to bytes.
+            read: coroutine function that gives the bytes of the message; called once there is a place in the queue.
+            parse: makes of the bytes a request with `name`, `version`, `label` and `signature`, `wanted` (names of
+                outputs, none for all), and the methods `decode(signature)` to a dictionary of arrays, which is called
+                once and lets go of the message, and `encode(servable, signature, outputs)` to bytes.
 
         Returns:
             The bytes of the answer.
@@ -65,15 +66,31 @@ class Service:
             call = stack.enter_context(self.request(method))
             stack.enter_context(self._flight())
             place = stack.enter_context(self._batcher.place())
-            async with self._turn(len(body)):
-                request = await self._offload(len(body), parse, body)
+            body = await read()
+            size = len(body)
+            async with self._turn(size):
+                request = await self._offload(size, parse, body)
+                del body
                 servable = stack.enter_context(self.use(request))
                 signature = servable.signature(request.signature)
                 call.signature = signature.name
-                inputs = await self._offload(len(body), request.decode, signature)
+                inputs = await self._offload(size, request.decode, signature)
             outputs = await self._batcher.run(signature, inputs, place)
-            size = sum(array.nbytes for array in outputs.values())
-            return await self._offload(size, request.encode, servable, signature, outputs)
+            outputs = {name: outputs[name] for name in request.wanted or outputs}
+            size = self._checked(sum(map(byte_size, outputs.values())))
+            answer = await self._offload(size, request.encode, servable, signature, outputs)
+            self._checked(len(answer))
+            return answer
+
+    def _checked(self, size):
+        """The size of an answer, if it may be sent. Clients know "larger than max" as gRPC's own words."""
+        if size > self.max_bytes:
+            raise RequestError(
+                StatusCode.RESOURCE_EXHAUSTED,
+                f"The answer of {size} bytes is larger than max ({self.max_bytes}, --max-message-mb): send fewer "
+                f"examples or, over gRPC, name the outputs you need in output_filter.",
+            )
+        return size
 
     def use(self, target):
         """The version that a request names by `name`, `version` and `label`: see `Versions.use`."""

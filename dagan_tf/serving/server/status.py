@@ -39,15 +39,12 @@ _CODES = {code.value[0]: code for code in StatusCode}
 class RequestError(Exception):
     """A request that cannot be answered: `code`, a `grpc.StatusCode`, and `message`, one line for the client."""
 
-    def __init__(self, code, message):
+    def __init__(self, code, message, http_status=None):
         self.code = code
         self.message = " ".join(message.split())[:MAX_MESSAGE]
-        super().__init__(self.message)
-
-    @property
-    def http_status(self):
+        self.http_status = http_status or HTTP_STATUS.get(code, 500)
         """The status of a REST answer."""
-        return HTTP_STATUS.get(self.code, 500)
+        super().__init__(self.message)
 
 
 def invalid(message):

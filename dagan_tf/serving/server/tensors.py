@@ -32,11 +32,6 @@ class TensorSpec:
         """Whether any number of examples fits on axis 0."""
         return bool(self.shape) and self.shape[0] is None
 
-    @property
-    def example(self):
-        """The spec of one example: without axis 0."""
-        return dataclasses.replace(self, shape=self.shape[1:] if self.shape else None)
-
     def __str__(self):
         dims = ["any rank"] if self.shape is None else ["any" if dim is None else str(dim) for dim in self.shape]
         return f"{self.dtype.name} ({', '.join(dims)})"
@@ -79,6 +74,8 @@ def from_proto(proto, spec, max_bytes):
     spec.check_shape(shape, max_bytes)
     count = math.prod(shape)
     if spec.dtype == tf.string:
+        if proto.tensor_content:
+            raise invalid(f"Input {spec.name!r} must be {spec}: strings come in string_val. Received tensor_content.")
         return _strings(proto.string_val, count, spec, max_bytes).reshape(shape)
     if proto.tensor_content and len(proto.tensor_content) != count * spec.dtype.size:
         raise invalid(
@@ -109,6 +106,11 @@ def _dtype_name(number):
         return tf.dtypes.as_dtype(number).name
     except TypeError:
         return str(number)
+
+
+def byte_size(array):
+    """The bytes of an array's content: of strings themselves, not of pointers to them."""
+    return sum(map(len, array.flat)) if array.dtype == object else array.nbytes
 
 
 def to_proto(array):

@@ -1,14 +1,19 @@
 """The versions of a model on disk: the highest one is served, newer ones are taken up, old ones drained."""
 
 import asyncio
+import concurrent.futures
 import contextlib
 import gc
 import logging
 import pathlib
+import time
 
 from dagan_tf.serving.server.status import RequestError, StatusCode, clean, not_found, shown
 
 START, LOADING, AVAILABLE, UNLOADING, END = "START", "LOADING", "AVAILABLE", "UNLOADING", "END"
+
+RETRY_SECONDS = 60.0
+"""Seconds after which a version that could not be loaded is tried again, though its files are the same."""
 
 log = logging.getLogger(__name__)
 
@@ -19,7 +24,7 @@ class Version:
     def __init__(self, number):
         self.number, self.state, self.error, self.servable = number, START, None, None
         self.users = 0
-        self.fingerprint = None
+        self.fingerprint, self.tried = None, time.monotonic()
         self.unused = asyncio.Event()
         self.unused.set()
 
@@ -30,7 +35,7 @@ class Versions:
     def __init__(self, folder, name, load, on_serve=lambda number: None):
         """
         Args:
-            folder: has a folder for each version, named by its number; all other names are ignored.
+            folder: has a folder for each version, named by its number (zeros may lead); other names are ignored.
             name: of the model, for messages.
             load: called in a thread with a folder and a number; returns a `Servable`.
             on_serve: called with the number of each version that is served from now on.
@@ -40,6 +45,8 @@ class Versions:
         self.current = None
         self._load, self._on_serve = load, on_serve
         self._retiring = set()
+        # A pool of its own: that of the event loop is waited for when the loop ends.
+        self._pool = concurrent.futures.ThreadPoolExecutor(1, "load")
 
     @contextlib.contextmanager
     def use(self, number=None, label=None):
@@ -71,48 +78,54 @@ class Versions:
         return [self.known[number]]
 
     def on_disk(self):
-        """The numbers of the versions in the folder, the highest first."""
-        names = (path.name for path in self.folder.iterdir() if path.is_dir()) if self.folder.is_dir() else ()
-        return sorted((int(name) for name in names if _is_number(name)), reverse=True)
+        """The versions in the folder, the highest first: `{number: path}`."""
+        paths = sorted(self.folder.iterdir()) if self.folder.is_dir() else ()
+        found = {int(path.name): path for path in paths if _is_number(path.name) and path.is_dir()}
+        return dict(sorted(found.items(), reverse=True))
 
     async def refresh(self):
         """Looks at the folder once: loads and serves the highest version that can be loaded."""
-        for number in self.on_disk():
+        for number, path in self.on_disk().items():
             if self.current is not None and number == self.current.number:
                 return
-            if await self._try(number):
+            if await self._try(number, path):
                 return
 
     async def watch(self, seconds):
         """Looks at the folder again and again, until cancelled."""
+        problem = None
         while True:
             await asyncio.sleep(seconds)
+            before, problem = problem, None
             try:
                 await self.refresh()
             except OSError as error:  # the folder may be on a disk that is away for a while
-                log.error("%s could not be read: %s", self.folder, error)
+                problem = str(error)
+            if problem != before:
+                log.error("%s %s", self.folder, f"cannot be read: {problem}" if problem else "can be read again")
 
     async def close(self):
-        """Ends the draining of old versions."""
+        """Ends the draining of old versions; does not wait for a version that is being loaded."""
         for task in self._retiring:
             task.cancel()
         await asyncio.gather(*self._retiring, return_exceptions=True)
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
-    async def _try(self, number):
-        """Loads and serves a version; False if that failed, now or before with the same files."""
-        path = self.folder / str(number)
+    async def _try(self, number, path):
+        """Loads and serves a version; False if that failed, now or lately with the same files."""
         print_now = _fingerprint(path)
         known = self.known.get(number)
-        if known is not None and known.error is not None and known.fingerprint == print_now:
+        failed = known is not None and known.error is not None
+        if failed and known.fingerprint == print_now and time.monotonic() - known.tried < RETRY_SECONDS:
             return False
         if known is not None and known.state == UNLOADING:
             return True  # it comes back when it has been drained
         version = self.known[number] = Version(number)
         version.fingerprint, version.state = print_now, LOADING
         try:
-            version.servable = await asyncio.get_running_loop().run_in_executor(None, self._load, path, number)
+            version.servable = await asyncio.get_running_loop().run_in_executor(self._pool, self._load, path, number)
         except Exception as error:
-            version.state, version.error = END, _load_error(error)
+            version.state, version.error, version.tried = END, _load_error(error), time.monotonic()
             log.error("%s version %d could not be loaded: %s", self.name, number, version.error)
             return False
         self._serve(version)
@@ -147,17 +160,17 @@ def _refuse(label):
 
 
 def _is_number(name):
-    """Whether a folder's name is a version: digits, without leading zeros, in 64 bits."""
-    return name.isascii() and name.isdecimal() and len(name) <= 18 and str(int(name)) == name
+    """Whether a folder's name is a version: a number of 64 bits."""
+    return name.isascii() and name.isdecimal() and int(name) < 2**63
 
 
 def _fingerprint(path):
-    """Changes whenever a file in the folder is written, added or removed."""
+    """Changes whenever a file in the folder is written, added, removed or given other rights."""
     found = []
-    for file in path.rglob("*"):
-        with contextlib.suppress(FileNotFoundError):  # still being written
+    for file in (path, *path.rglob("*")):
+        with contextlib.suppress(OSError):  # still being written, or not readable
             status = file.stat()
-            found.append((str(file), status.st_mtime_ns, status.st_size))
+            found.append((str(file), status.st_mtime_ns, status.st_ctime_ns, status.st_mode, status.st_size))
     return sorted(found)
 
 

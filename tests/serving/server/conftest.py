@@ -25,6 +25,7 @@ from tensorflow_serving.apis import (
 from dagan_tf.serving.server.app import Server
 from dagan_tf.serving.server.options import Options
 
+AWAITED = []  # the files that requests wait for
 WAIT = 120  # seconds after which a condition that should come about is taken to be broken
 
 
@@ -146,7 +147,11 @@ class Client:
         return self.predict(inputs={"x": np.full((count, 4, 4), value, np.uint8)}, **options)["y"]
 
     def wait_for(self, path):
-        """Starts a request that is answered, with the version's number, once there is a file at `path`."""
+        """Starts a request that is answered, with the version's number, once there is a file at `path`.
+
+        At the end of the test there is one: a thread that still waits would keep the process from ending.
+        """
+        AWAITED.append(pathlib.Path(path))
         request = self.request("wait", {"path": np.array([str(path).encode()], object)})
         return self.prediction.Predict.future(request, timeout=WAIT)
 
@@ -230,6 +235,7 @@ def serving(folder, **options):
         try:
             yield types.SimpleNamespace(server=server, client=client, call=call, stop=stop)
         finally:
+            release()
             client.close()
             (stopping[0] if stopping else stop()).result(WAIT)
     finally:
@@ -237,6 +243,20 @@ def serving(folder, **options):
         thread.join()
         loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()
+
+
+def release():
+    """Lets all requests of `Client.wait_for` end."""
+    while AWAITED:
+        with contextlib.suppress(FileNotFoundError):  # an old test's folder
+            AWAITED.pop().touch()
+
+
+@pytest.fixture(autouse=True)
+def no_request_waits_on():
+    """Ends what a failed test has left running."""
+    yield
+    release()
 
 
 def answer_of(call):

@@ -1,5 +1,6 @@
 """Starting and stopping."""
 
+import os
 import socket
 
 import grpc
@@ -25,6 +26,17 @@ def test_a_port_in_use(exported, flag):
         assert str(port) in str(error.value)
 
 
+def test_the_system_s_reason_is_in_the_sentence(exported):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UserError, match="Address already in use"):
+        started(exported, rest_port=taken.getsockname()[1])
+
+
+def test_an_unknown_host(exported, capfd):
+    with pytest.raises(UserError, match=r"--host\. Received 'no\.such\.host\.invalid'"):
+        started(exported, host="no.such.host.invalid")
+    assert capfd.readouterr().err == ""
+
+
 def test_two_servers_cannot_share_the_grpc_port(shared, exported):
     with pytest.raises(UserError, match="--grpc-port"):
         started(exported, grpc_port=shared.server.grpc_port)
@@ -41,6 +53,40 @@ def test_folders_that_are_no_model(exported, tmp_path):
     (tmp_path / "1").mkdir()
     with pytest.raises(UserError, match="version 1"):
         started(tmp_path)
+
+
+def test_folders_that_cannot_be_read(exported, tmp_path):
+    with pytest.raises(UserError, match="cannot be read: File name too long"):
+        started("a" * 300)
+    if os.geteuid():  # modes do not bind root
+        tmp_path.chmod(0)
+        try:
+            for folder in (tmp_path, tmp_path / "below"):
+                with pytest.raises(UserError, match="cannot be read: Permission denied"):
+                    started(folder)
+        finally:
+            tmp_path.chmod(0o700)
+
+
+@pytest.mark.parametrize("name", ["a/b", "a:b"])
+def test_names_that_no_address_can_have(exported, name):
+    with pytest.raises(UserError, match="--name"):
+        started(exported, name=name)
+
+
+def test_a_link_gives_its_own_name(exported, tmp_path):
+    (tmp_path / "facades").symlink_to(exported)
+    with serving(f"{tmp_path}/facades/") as running:
+        assert running.server.name == "facades"
+        assert running.client.version() == 1
+
+
+@pytest.mark.skipif(not socket.has_dualstack_ipv6(), reason="needs IPv6")
+def test_both_kinds_of_address(exported):
+    with serving(exported, host="::") as running:
+        for host in ("127.0.0.1", "::1"):
+            for port in (running.server.rest_port, running.server.grpc_port):
+                socket.create_connection((host, port)).close()
 
 
 def test_the_line_for_people(shared):

@@ -104,6 +104,11 @@ class TestRefusals:
         huge = proto(tf.string, (1 << 19,), string_val=[b"x" * 1000])
         assert client.refused("png", {"file": huge})[0] == INVALID
 
+    def test_strings_in_tensor_content(self, client):
+        code, message = client.refused("png", {"file": proto(tf.string, (1,), tensor_content=b"\x01a")})
+        assert code == INVALID
+        assert "string_val" in message
+
     def test_more_strings_than_elements(self, client):
         assert client.refused("png", {"file": proto(tf.string, (1,), string_val=[b"a", b"b"])})[0] == INVALID
 
@@ -167,6 +172,7 @@ class TestRefusals:
         code, message = client.refused("wide", {"n": np.ones(1, np.float32)})
         assert code == grpc.StatusCode.RESOURCE_EXHAUSTED
         assert "output_filter" in message
+        assert "larger than max" in message  # the client's mark of what no second try can mend
         assert client.predict("wide", {"n": np.ones(1, np.float32)}, outputs=["n"])["n"] == 1
 
 

@@ -11,10 +11,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from tests.serving.server.conftest import answer_of, until
+from dagan_tf.serving.server import rest_api
+from tests.serving.server.conftest import answer_of, serving, until
 
 ROW = [[1, 2, 3, 4]] * 4
 PREDICT = "/v1/models/counter:predict"
+TIMED_OUT = 'serving_requests_total{code="DEADLINE_EXCEEDED",method="rest.Predict",model="counter",signature=""}'
 
 
 def png(width=4, height=4, rows=None):
@@ -74,6 +76,12 @@ class TestPredict:
         answer = {"sum": -21.0, "double": [[2.0, 4.0, 6.0], [8.0, 10.0, 12.0]]}
         assert client.post({"signature_name": "fixed", "inputs": inputs}) == (200, {"outputs": answer})
 
+    def test_what_is_no_number_is_a_float(self, client):
+        body = b'{"signature_name": "pair", "inputs": {"text": ["a", "b", "c"], "n": [NaN, -Infinity, 1]}}'
+        code, answer = client.post(body)
+        assert code == 200
+        np.testing.assert_array_equal(answer["outputs"]["half"], [np.nan, -np.inf, 0.5])
+
     def test_a_large_map(self, client):
         x = np.arange(600 * 600).reshape(600, 600) % 1000
         answer = client.post({"signature_name": "free", "inputs": x[:8].tolist()})
@@ -85,6 +93,7 @@ BAD_BODIES = {
     "no JSON": b"{",
     "no object": b"[1]",
     "not UTF-8": b'{"instances": ["\xff"]}',
+    "not a number for a string": b'{"signature_name": "pair", "inputs": {"text": [NaN], "n": [1]}}',
     "not a number": json.dumps({"instances": [[[float("nan")] * 4] * 4]}).encode(),
     "too deep": b'{"instances": ' + b"[" * 100000 + b"]" * 100000 + b"}",
     "deeper than the signature": {"instances": [[[[[1]] * 4] * 4]]},
@@ -149,6 +158,7 @@ class TestRefusals:
             "/v1/models/counter/versions/2:predict",
             "/v1/models/counter/labels/stable:predict",
             "/v1/models/counter/versions/x:predict",
+            "/v1/models/counter/versions/\N{ARABIC-INDIC DIGIT ONE}:predict",
             "/v1/models/counter/versions/99999999999999999999999:predict",
         ],
     )
@@ -168,6 +178,25 @@ class TestRefusals:
         code, answer = client.post(body)
         assert code == 413
         assert str(4 << 20) in answer["error"]
+
+    @pytest.mark.parametrize(
+        ("encoding", "data"),
+        [
+            ("gzip", b"garbage" * 9),
+            ("gzip", gzip.compress(b"{}" * 99)[:-8] + b"garbage!"),
+            ("deflate", b"\x78\x9cgarbage"),
+        ],
+    )
+    def test_a_broken_compressed_body(self, client, encoding, data, caplog):
+        code, answer = client.post(data, headers={"Content-Encoding": encoding})
+        assert code == 400
+        assert answer["error"]
+        assert not caplog.records
+
+    def test_answer_too_large(self, client):
+        code, answer = client.post({"signature_name": "wide", "inputs": [1]})
+        assert code == 429
+        assert "larger than max" in answer["error"]
 
     def test_a_bomb_of_gzip(self, client):
         bomb = gzip.compress(b" " * (64 << 20))
@@ -222,6 +251,33 @@ class TestConnections:
         (tmp_path / "go").touch()
         assert answer_of(running) == 1
         assert client.batches() == before + 1
+
+    def test_bodies_that_do_not_arrive(self, exported, monkeypatch):
+        monkeypatch.setattr(rest_api, "READ_SECONDS", 0.05)
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\n".encode()
+        chunked = head + b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"ins\r\n'
+        with serving(exported) as running:
+            address = ("127.0.0.1", running.client.rest_port)
+            for first, later in ((chunked, b"zz\r\n\r\n"), (head + b"Content-Length: 1000\r\n\r\n{", b"")):
+                with socket.create_connection(address) as connection:
+                    connection.sendall(first)
+                    until(lambda: running.client.metric(TIMED_OUT) or running.client.waiting() == 1)
+                    connection.sendall(later)
+                    assert b" 408 " in connection.recv(100)
+            assert running.client.metric(TIMED_OUT) == 2
+            assert running.client.waiting() == 0
+
+    def test_a_body_is_read_once_there_is_a_place(self, exported):
+        head = f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{{".encode()
+        with serving(exported, max_queue=1) as running:
+            address = ("127.0.0.1", running.client.rest_port)
+            with socket.create_connection(address) as first, socket.create_connection(address) as second:
+                first.sendall(head)
+                until(lambda: running.client.waiting() == 1)
+                second.sendall(head)
+                assert b" 429 " in second.recv(100)
+            until(lambda: running.client.waiting() == 0)
+            assert running.client.version() == 1
 
     @pytest.mark.parametrize(
         "data",

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dagan_tf.serving.server.status import RequestError
-from dagan_tf.serving.server.tensors import TensorSpec, from_proto, to_proto
+from dagan_tf.serving.server.tensors import TensorSpec, byte_size, from_proto, to_proto
 
 LIMIT = 1 << 20
 
@@ -57,6 +57,11 @@ def test_shapes(wanted, shape, fits):
     else:
         with pytest.raises(RequestError, match="Received shape"):
             spec.check_shape(shape, LIMIT)
+
+
+def test_strings_count_with_their_bytes():
+    assert byte_size(np.array([[b"abc", b""], [b"d" * 100, b"e"]], object)) == 104
+    assert byte_size(np.zeros((2, 3), np.float32)) == 24
 
 
 def test_the_text_of_a_spec():

@@ -1,11 +1,13 @@
 """Versions come and go under a running server."""
 
+import asyncio
 import concurrent.futures
 import shutil
 import threading
 
 import pytest
 
+from dagan_tf.serving.server import versions
 from dagan_tf.serving.server.versions import Versions
 from tests.serving.server.conftest import answer_of, export, serving, until
 
@@ -23,10 +25,21 @@ def publish(source, folder, number):
 
 
 def test_only_numbers_are_versions(tmp_path):
-    for name in ("1", "12", "007", "a", ".3.tmp", "4.tmp", "-5", "٣", "9" * 30):
+    for name in ("1", "12", "007", "a", ".3.tmp", "4.tmp", "-5", "٣", "9" * 30, "00000123", "123"):
         (tmp_path / name).mkdir()
     (tmp_path / "6").touch()
-    assert Versions(tmp_path, "m", None).on_disk() == [12, 1]
+    found = Versions(tmp_path, "m", None).on_disk()
+    assert list(found) == [123, 12, 7, 1]
+    assert [path.name for path in found.values()] == ["123", "12", "007", "1"]
+
+
+def test_zeros_may_lead(folder, two):
+    with serving(folder) as running:
+        two_with_zeros = folder / ".new"
+        shutil.copytree(two, two_with_zeros)
+        two_with_zeros.rename(folder / "0002")
+        until(lambda: running.client.version() == 2)
+        assert running.client.states()[2] == "AVAILABLE"
 
 
 def test_a_new_version_takes_over_without_a_failed_request(folder, two):
@@ -70,8 +83,9 @@ def test_the_old_version_is_unloaded_after_its_last_request(folder, two, tmp_pat
 def test_a_broken_version_is_reported_once_and_the_old_one_serves(folder, two, caplog):
     with serving(folder) as running:
         client = running.client
-        (folder / "2").mkdir()
-        (folder / "2/saved_model.pb").write_bytes(b"garbage!")
+        (folder / ".2.tmp").mkdir()
+        (folder / ".2.tmp/saved_model.pb").write_bytes(b"garbage!")
+        (folder / ".2.tmp").rename(folder / "2")
         until(lambda: client.states().get(2) == "END")
         error = next(s.status for s in client.statuses() if s.version == 2)
         assert error.error_code != 0
@@ -83,9 +97,61 @@ def test_a_broken_version_is_reported_once_and_the_old_one_serves(folder, two, c
         running.call(running.server.versions.refresh())
         assert client.version() == 1
         assert sum("could not be loaded" in record.message for record in caplog.records) == 1
+        (folder / "2/saved_model.pb").chmod(0o600)  # may be what was wrong
+        until(lambda: sum("could not be loaded" in record.message for record in caplog.records) == 2)
         shutil.rmtree(folder / "2")
         publish(two, folder, 2)
         until(lambda: client.version() == 2)
+
+
+def refreshed(folder, load, times):
+    """The states of version 1 after each of some looks at a folder."""
+
+    async def look():
+        looking, states = Versions(folder, "m", load), []
+        for _ in range(times):
+            await looking.refresh()
+            states.append(looking.known[1].state)
+        await looking.close()
+        return states
+
+    return asyncio.run(look())
+
+
+@pytest.mark.parametrize(("seconds", "states"), [(0, ["END", "AVAILABLE"]), (3600, ["END", "END"])])
+def test_a_version_that_failed_is_tried_again_after_a_while(tmp_path, monkeypatch, seconds, states):
+    monkeypatch.setattr(versions, "RETRY_SECONDS", seconds)
+    (tmp_path / "1").mkdir()
+    failures = iter([OSError("away")])
+
+    def load(path, number):
+        for failure in failures:
+            raise failure
+
+    assert refreshed(tmp_path, load, 2) == states
+
+
+def test_a_folder_that_is_away_is_logged_once(tmp_path, caplog):
+    looks = []
+
+    class Away(Versions):
+        async def refresh(self):
+            looks.append(1)
+            if len(looks) < 4:
+                raise OSError("away")
+
+    async def look():
+        watching = asyncio.create_task(Away(tmp_path, "m", None).watch(0))
+        while len(looks) < 6:
+            await asyncio.sleep(0)
+        watching.cancel()
+        await asyncio.wait((watching,))
+
+    asyncio.run(look())
+    assert [record.message.removeprefix(f"{tmp_path} ") for record in caplog.records] == [
+        "cannot be read: away",
+        "can be read again",
+    ]
 
 
 def test_deleting_the_highest_version_rolls_back(folder, two):
