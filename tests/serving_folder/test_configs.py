@@ -202,6 +202,7 @@ def test_readme_versions(model_server_config):
 
 
 def test_readme_batching(copies):
+    assert blocks("batching")
     for block in blocks("batching"):
         check_batching(text_format.Parse(block, copies["BatchingParameters"]()))
 
