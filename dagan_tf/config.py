@@ -14,6 +14,7 @@ from dagan_tf.errors import UserError, check_choice
 ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
 CAM_LEVELS = ("all", "last")
+SEMANTICS = ("auto", "dense", "patch_table")
 DATASETS = ("facades", "folder", "procedural")
 TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
 LOCATIONS = ("data_dir", "label_dir", "image_dir", "instance_dir")
@@ -91,6 +92,7 @@ class ModelConfig(Config):
     cam_levels: str = _field("all", "levels that Eq. 5 fuses: all (paper) or the last one (release)", CAM_LEVELS)
     cam_filters: int = _field(16, "channels to which each level is cut before Eq. 5 fuses it (cam_levels all)")
     spade_filters: int = _field(128, "hidden channels of every SPADE layer")
+    semantics: str = _field("auto", "how SPADE reads the label map: each distinct patch once, or densely", SEMANTICS)
 
     def __post_init__(self):
         size = _size(self.image_size)
@@ -101,6 +103,7 @@ class ModelConfig(Config):
         check_choice("depth", self.depth, tuple(DEPTHS))
         check_choice("attention", self.attention, ATTENTIONS)
         check_choice("cam_levels", self.cam_levels, CAM_LEVELS)
+        check_choice("semantics", self.semantics, SEMANTICS)
         if self.depth == "most" and self.base_filters < 2:
             raise UserError("base_filters must be at least 2 for depth='most', whose last block has half. Received: 1.")
         factor = 2**self.upsamplings

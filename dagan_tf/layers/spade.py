@@ -59,12 +59,16 @@ class SPADE(keras.layers.Layer):
     def call(self, x, level, training=False):
         # Keras saves a `DenseLevel` in a functional model as the list of its fields.
         level = DenseLevel(*level) if isinstance(level, list) else level
-        gamma, beta = level.modulation(
-            (ops.convert_to_tensor(self.shared_kernel), ops.convert_to_tensor(self.shared_bias)),
-            (ops.convert_to_tensor(self.gamma_kernel), ops.convert_to_tensor(self.gamma_bias)),
-            (ops.convert_to_tensor(self.beta_kernel), ops.convert_to_tensor(self.beta_bias)),
+        shared, gamma, beta = (
+            tuple(map(ops.convert_to_tensor, pair))
+            for pair in (
+                (self.shared_kernel, self.shared_bias),
+                (self.gamma_kernel, self.gamma_bias),
+                (self.beta_kernel, self.beta_bias),
+            )
         )
-        return self.norm(x, training=training) * (1 + gamma) + beta
+        modulation = level.modulation(shared, scale=(gamma[0], 1 + gamma[1]), shift=beta)
+        return modulation(self.norm(x, training=training))
 
     def compute_output_shape(self, input_shape, *args):
         return input_shape

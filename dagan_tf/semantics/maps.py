@@ -1,51 +1,13 @@
-"""Label map (+ instance map) -> the semantic maps, one level per resolution, that every SPADE layer reads.
+"""Label maps (+ instance maps) to one-hot maps and levels."""
 
-A *level* answers two questions about the label map at one resolution: its convolution with a kernel, and the
-modulation (gamma, beta) that SPADE's convolutions make of it. Layers ask their level and do not know how it computes
-the answer.
-"""
+import importlib
 
-from typing import NamedTuple
-
+import keras
 from keras import ops
 
-from dagan_tf.errors import UserError
-
-
-class DenseLevel(NamedTuple):
-    """A level that holds the one-hot map and convolves it: works on every backend, under XLA and in TFLite.
-
-    A named tuple, so that Keras and `tf.function` see the tensor in it.
-    """
-
-    one_hot: object
-    """(B, h, w, S) floats, 0 or 1: the classes and, where used, the edge channel."""
-
-    def convolve(self, kernel, bias):
-        """The map's zero-padded convolution.
-
-        Args:
-            kernel: (k, k, S, F), bias: (F,).
-
-        Returns:
-            (B, h, w, F) in the kernel's dtype.
-        """
-        return ops.conv(ops.cast(self.one_hot, kernel.dtype), kernel, padding="same") + bias
-
-    def modulation(self, shared, gamma, beta):
-        """gamma and beta of one SPADE layer: two convolutions on a shared hidden layer with ReLU.
-
-        Args:
-            shared, gamma, beta: pairs (kernel, bias) of shapes (3, 3, S, N), (N,); (3, 3, N, C), (C,) twice.
-
-        Returns:
-            `(gamma, beta)`, each (B, h, w, C).
-        """
-        hidden = ops.relu(self.convolve(*shared))
-        # One convolution for both reads `hidden` once; `split`'s gradient is one concatenation, a slice's is two pads.
-        kernel = ops.concatenate([gamma[0], beta[0]], axis=-1)
-        bias = ops.concatenate([gamma[1], beta[1]], axis=-1)
-        return tuple(ops.split(ops.conv(hidden, kernel, padding="same") + bias, 2, axis=-1))
+from dagan_tf.config import SEMANTICS
+from dagan_tf.errors import UserError, check_choice
+from dagan_tf.semantics.dense import DenseLevel
 
 
 def instance_edges(instance_map):
@@ -73,13 +35,18 @@ class Semantics:
         num_classes: classes of the one-hot map.
         instance_map: (B, H, W) integers; its edges become one more channel. `None`: no edge channel.
         dtype: of the one-hot maps.
+        kind: of the levels. "dense" convolves one-hot maps; "patch_table" computes distinct patches once, see
+            `patch_table`; "auto" takes the table on TensorFlow, but for XLA and symbolic Keras tensors, and for maps
+            whose patches do not repeat.
     """
 
-    def __init__(self, label_map, num_classes, instance_map=None, dtype="float32"):
+    def __init__(self, label_map, num_classes, instance_map=None, dtype="float32", kind="auto"):
+        check_choice("semantics", kind, SEMANTICS)
         self.label_map = label_map
         self.num_classes = num_classes
         self.edges = None if instance_map is None else instance_edges(instance_map)
         self.dtype = dtype
+        self.kind = kind
 
     @classmethod
     def from_inputs(cls, inputs, config, dtype="float32"):
@@ -99,7 +66,8 @@ class Semantics:
             )
         if config.use_instance_edges and inputs.get("instance") is None:
             raise UserError('This network reads instance edges: give "instance", integers (B, H, W), beside "label".')
-        return cls(label_map, config.num_classes, inputs["instance"] if config.use_instance_edges else None, dtype)
+        instance_map = inputs["instance"] if config.use_instance_edges else None
+        return cls(label_map, config.num_classes, instance_map, dtype, config.semantics)
 
     def one_hot(self, factor=1):
         """The map nearest-downsampled by `factor`: (B, H/factor, W/factor, S), picking every factor-th pixel.
@@ -113,5 +81,30 @@ class Semantics:
         return ops.concatenate([channels, edges], axis=-1)
 
     def level(self, factor=1):
-        """The level at 1/factor of the label map's size."""
-        return DenseLevel(self.one_hot(factor))
+        """The level at 1/factor of the label map's size.
+
+        Raises:
+            UserError: a patch table was asked for where there can be none.
+        """
+        if self.kind == "dense":
+            return DenseLevel(self.one_hot(factor))
+        obstacle = self._obstacle()
+        if obstacle and self.kind == "patch_table":
+            raise UserError(
+                f"semantics='patch_table' needs TensorFlow without XLA. Received: {obstacle}. Give 'auto' or 'dense'."
+            )
+        if obstacle:
+            return DenseLevel(self.one_hot(factor))
+        table = importlib.import_module("dagan_tf.semantics.patch_table")  # TensorFlow's operators
+        edges = None if self.edges is None else self.edges[:, ::factor, ::factor]
+        share = table.SHARE if self.kind == "auto" else 1.0
+        return table.patch_table_level(self.label_map[:, ::factor, ::factor], edges, self.num_classes, share)
+
+    def _obstacle(self):
+        """What keeps this map from a patch table, in words, or `None`."""
+        backend = keras.backend.backend()
+        if backend != "tensorflow":
+            return f"the backend {backend}"
+        if isinstance(self.label_map, keras.KerasTensor):
+            return "a symbolic Keras tensor"
+        return "XLA" if importlib.import_module("dagan_tf.semantics.patch_table").under_xla() else None

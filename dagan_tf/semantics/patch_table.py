@@ -1,0 +1,181 @@
+"""The level that computes each distinct patch of the label map once: exact, on TensorFlow, where shapes may be dynamic.
+
+Two zero-padded 3x3 convolutions see 5x5 ids of the label map and nothing else, and real maps have few distinct 5x5
+patches (benchmarks/README.md has their shares). So the distinct 3x3 patches of ids are numbered, then the distinct 3x3
+patches of these numbers; the hidden layer is computed for the first, scale and shift for the second, and pixels look
+their values up. What is outside the map is an id of its own at both steps, and an instance edge is a part of the id.
+
+The numbers are those of the dense level but for the order of sums. There is no hashing that could collide: a patch is
+written as one integer of 64 bits, in base "how many there are", and where that could overflow the level computes
+densely.
+"""
+
+from typing import NamedTuple
+
+import tensorflow as tf
+from tensorflow.python.ops import control_flow_util
+
+from dagan_tf.semantics.dense import DenseLevel, joined
+
+LIMIT = 2**21 - 1
+"""Numbers of which three fit into one signed integer of 64 bits."""
+SHARE = 0.7
+"""Distinct patches a pixel, beyond which looking up costs more than it saves."""
+
+
+def under_xla():
+    """Whether what is traced now will be compiled by XLA, which needs static shapes."""
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()) or bool(
+        tf.config.optimizer.get_jit()
+    )
+
+
+class Numbering(NamedTuple):
+    """Distinct things and where they occur."""
+
+    parts: tf.Tensor
+    """int32 (n, k): the numbers that each thing is made of."""
+    index: tf.Tensor
+    """int32 (B, h, w): which thing is at a place."""
+    fits: tf.Tensor
+    """Whether the numbers were small enough for 64 bits; where not, `parts` and `index` mean nothing."""
+
+
+def _triples(numbers, count, axis):
+    """Numbers the distinct triples of neighbours along an axis.
+
+    Args:
+        numbers: int32 (B, h, w), each in 0..count-1.
+        count: int64 scalar.
+        axis: 1 or 2; the result is two shorter along it.
+    """
+    numbers = tf.cast(numbers, tf.int64)
+    windows = (slice(0, -2), slice(1, -1), slice(2, None))
+    a, b, c = (numbers[:, window] if axis == 1 else numbers[:, :, window] for window in windows)
+    codes, index = tf.unique(tf.reshape((a * count + b) * count + c, [-1]))
+    fits = count <= LIMIT
+    codes = tf.where(fits, codes, 0)
+    parts = tf.stack([codes // (count * count), codes // count % count, codes % count], axis=1)
+    return Numbering(tf.cast(parts, tf.int32), tf.reshape(index, tf.shape(a)), fits)
+
+
+def distinct_patches(numbers, count, outside):
+    """Numbers the distinct 3x3 patches of a map.
+
+    Args:
+        numbers: int32 (B, h, w), each in 0..count-1.
+        count: int64 scalar.
+        outside: int32 scalar in 0..count-1 that stands around the map.
+
+    Returns:
+        A `Numbering` with 9 parts, row by row.
+    """
+    padded = tf.pad(numbers, [[0, 0], [1, 1], [1, 1]], constant_values=outside)
+    rows = _triples(padded, count, axis=2)
+    patches = _triples(rows.index, tf.shape(rows.parts, tf.int64)[0], axis=1)
+    parts = tf.reshape(tf.gather(rows.parts, patches.parts), [-1, 9])
+    return Numbering(parts, patches.index, rows.fits & patches.fits)
+
+
+class TableModulation(NamedTuple):
+    """What SPADE does to a normalised map x (B, h, w, C): x * scale + shift, both looked up."""
+
+    scale: tf.Tensor
+    """(n, C): by distinct patch."""
+    shift: tf.Tensor
+    """(n, C): by distinct patch."""
+    index: tf.Tensor
+    """int32 (B, h, w)."""
+
+    def __call__(self, x):
+        return x * tf.gather(self.scale, self.index) + tf.gather(self.shift, self.index)
+
+
+class PatchTableLevel(NamedTuple):
+    """A level that holds the distinct patches of the label map; see `patch_table`. Made by `patch_table_level`."""
+
+    ids: tf.Tensor
+    """int32 (B, h, w): see `_ids`."""
+    patches: Numbering
+    """3x3 patches of ids."""
+    wide_patches: Numbering
+    """3x3 patches of the numbers of `patches`, and so 5x5 patches of ids."""
+    repeats: tf.Tensor
+    """Whether patches repeat enough, and are few enough, to be looked up."""
+
+    def convolve(self, kernel, bias):
+        """As `DenseLevel.convolve`, for 3x3 kernels."""
+        return tf.cond(
+            self.patches.fits,
+            lambda: tf.gather(self._by_patch(kernel, bias), self.patches.index),
+            lambda: self._dense(kernel).convolve(kernel, bias),
+        )
+
+    def modulation(self, shared, scale, shift):
+        """As `DenseLevel.modulation`."""
+        return TableModulation(
+            *tf.cond(
+                self.repeats,
+                lambda: self._looked_up(shared, scale, shift),
+                lambda: self._convolved(shared, scale, shift),
+            )
+        )
+
+    def _by_patch(self, kernel, bias):
+        """A convolution of the ids by distinct patch, (n, F): a sum of rows of the kernel, without a one-hot map."""
+        table = tf.reshape(_embedding(kernel), [-1, kernel.shape[-1]])
+        rows = self.patches.parts + tf.range(9) * (table.shape[0] // 9)
+        return tf.add_n([tf.gather(table, rows[:, tap]) for tap in range(9)]) + bias
+
+    def _looked_up(self, shared, scale, shift):
+        hidden = tf.nn.relu(self._by_patch(*shared))
+        hidden = tf.concat([hidden, tf.zeros_like(hidden[:1])], axis=0)  # outside the map
+        kernel, bias = joined(scale, shift)
+        inputs = tf.reshape(tf.gather(hidden, self.wide_patches.parts), [-1, 9 * hidden.shape[-1]])
+        rows = tf.matmul(inputs, tf.reshape(kernel, [-1, kernel.shape[-1]])) + bias
+        return *tf.split(rows, 2, axis=-1), self.wide_patches.index
+
+    def _convolved(self, shared, scale, shift):
+        modulation = self._dense(shared[0]).modulation(shared, scale, shift)
+        rows = [tf.reshape(x, [-1, x.shape[-1]]) for x in modulation]
+        return *rows, tf.reshape(tf.range(tf.size(self.ids)), tf.shape(self.ids))
+
+    def _dense(self, kernel):
+        channels = kernel.shape[2]
+        one_hot = tf.one_hot(self.ids % (channels + 1), channels, dtype=kernel.dtype)
+        edges = tf.cast(self.ids > channels, kernel.dtype)[..., None]
+        return DenseLevel(tf.concat([one_hot[..., :-1], one_hot[..., -1:] + edges], axis=-1))
+
+
+def _ids(label_map, edges, num_classes):
+    """Ids 0..2S+1 with S channels of the one-hot map: the class, or S for none; S+1 more on an edge."""
+    channels = num_classes + (edges is not None)
+    ids = tf.cast(label_map, tf.int32)
+    ids = tf.where((ids >= 0) & (ids < num_classes), ids, channels)
+    return ids if edges is None else ids + (channels + 1) * tf.cast(edges, tf.int32)
+
+
+def _embedding(kernel):
+    """What each id adds to a convolution: (9, 2S+2, F) for a kernel (3, 3, S, F), whose last channel is the edges'."""
+    rows = tf.reshape(kernel, [9, *kernel.shape[2:]])
+    rows = tf.pad(rows, [[0, 0], [0, 1], [0, 0]])  # a pixel without a class, or outside the map
+    return tf.concat([rows, rows + rows[:, -2:-1]], axis=1)
+
+
+def patch_table_level(label_map, edges, num_classes, share=SHARE):
+    """The level of a label map.
+
+    Args:
+        label_map: (B, h, w) integers; ids outside 0..num_classes-1 are pixels without a class.
+        edges: bool (B, h, w), or `None`: no edge channel.
+        num_classes: classes of the one-hot map.
+        share: distinct 5x5 patches a pixel up to which they are looked up; beyond, the level computes densely.
+    """
+    channels = num_classes + (edges is not None)
+    ids = _ids(label_map, edges, num_classes)
+    patches = distinct_patches(ids, tf.constant(2 * channels + 2, tf.int64), channels)
+    count = tf.shape(patches.parts)[0]
+    wide_patches = distinct_patches(patches.index, tf.cast(count, tf.int64) + 1, count)
+    distinct, pixels = tf.shape(wide_patches.parts)[0], tf.size(ids)
+    repeats = tf.cast(distinct, tf.float32) <= share * tf.cast(pixels, tf.float32)
+    return PatchTableLevel(ids, patches, wide_patches, repeats & patches.fits & wide_patches.fits)
