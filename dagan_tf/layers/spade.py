@@ -1,6 +1,7 @@
 """SPADE and its residual block (Park et al., CVPR 2019)."""
 
 import keras
+import numpy as np
 from keras import ops
 
 from dagan_tf.layers.initializers import xavier
@@ -32,20 +33,24 @@ class SPADE(keras.layers.Layer):
     Args:
         semantic_channels: channels S of the level that `call` receives.
         hidden_filters: channels of the hidden layer between label map and modulation.
+        folded: there is no batch normalisation: the kernels called gamma and beta make scale and shift of x itself,
+            see `fold_statistics`. For inference only.
 
     Call: `spade(x, level)` with x (B, h, w, C) float and a level of `dagan_tf.semantics` of size (h, w), for example
     `DenseLevel(one_hot)`. Returns (B, h, w, C).
     """
 
-    def __init__(self, semantic_channels, hidden_filters=128, **kwargs):
+    def __init__(self, semantic_channels, hidden_filters=128, folded=False, **kwargs):
         super().__init__(**kwargs)
         self.semantic_channels = semantic_channels
         self.hidden_filters = hidden_filters
-        self.norm = batch_norm("norm", self.dtype_policy)
+        self.folded = folded
+        self.norm = None if folded else batch_norm("norm", self.dtype_policy)
 
     def build(self, input_shape):
         channels = input_shape[-1]
-        self.norm.build(input_shape)
+        if self.norm:
+            self.norm.build(input_shape)
         self.shared_kernel, self.shared_bias = self._add_conv("shared", self.semantic_channels, self.hidden_filters)
         # Each on its own, not one kernel of 2C outputs: the fan-out of their initialisation is C.
         self.gamma_kernel, self.gamma_bias = self._add_conv("gamma", self.hidden_filters, channels)
@@ -59,16 +64,30 @@ class SPADE(keras.layers.Layer):
     def call(self, x, level, training=False):
         # Keras saves a `DenseLevel` in a functional model as the list of its fields.
         level = DenseLevel(*level) if isinstance(level, list) else level
-        shared, gamma, beta = (
-            tuple(map(ops.convert_to_tensor, pair))
-            for pair in (
-                (self.shared_kernel, self.shared_bias),
-                (self.gamma_kernel, self.gamma_bias),
-                (self.beta_kernel, self.beta_bias),
-            )
-        )
-        modulation = level.modulation(shared, scale=(gamma[0], 1 + gamma[1]), shift=beta)
-        return modulation(self.norm(x, training=training))
+        shared, scale, shift = map(self._conv, ("shared", "gamma", "beta"))
+        if self.folded:
+            return level.modulation(shared, scale, shift)(x)
+        scale = scale[0], 1 + scale[1]
+        return level.modulation(shared, scale, shift)(self.norm(x, training=training))
+
+    def _conv(self, name):
+        kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")
+        return ops.convert_to_tensor(kernel), ops.convert_to_tensor(bias)
+
+    def fold_statistics(self, other):
+        """Takes the weights of a `SPADE` that is not folded, with its running statistics in them.
+
+        (x * a + b) * (1 + gamma) + beta = x * (1 + gamma) * a + (1 + gamma) * b + beta, where a and b are the
+        statistics': both factors are convolutions of the same hidden layer.
+        """
+        a = 1 / np.sqrt(np.asarray(other.norm.moving_variance, "float64") + other.norm.epsilon)
+        b = -a * np.asarray(other.norm.moving_mean, "float64")
+        for source, target in (("shared_kernel", self.shared_kernel), ("shared_bias", self.shared_bias)):
+            target.assign(getattr(other, source))
+        for part, one in (("kernel", 0), ("bias", 1)):
+            gamma, beta = (np.asarray(getattr(other, f"{name}_{part}"), "float64") for name in ("gamma", "beta"))
+            getattr(self, f"gamma_{part}").assign((one + gamma) * a)
+            getattr(self, f"beta_{part}").assign((one + gamma) * b + beta)
 
     def compute_output_shape(self, input_shape, *args):
         return input_shape
@@ -78,6 +97,7 @@ class SPADE(keras.layers.Layer):
             **super().get_config(),
             "semantic_channels": self.semantic_channels,
             "hidden_filters": self.hidden_filters,
+            "folded": self.folded,
         }
 
 
@@ -92,7 +112,7 @@ class SPADEResBlock(keras.layers.Layer):
         filters: output channels; the middle has min(input channels, filters).
         semantic_channels: channels of the level.
         hidden_filters: hidden channels of each SPADE layer.
-        folded: its convolutions hold W/sigma, see `SpectralNormConv2D`.
+        folded: its layers are, see `SPADE` and `SpectralNormConv2D`.
 
     Call: `block(x, level)`, x (B, h, w, C). Returns (B, h, w, filters).
     """
@@ -116,7 +136,9 @@ class SPADEResBlock(keras.layers.Layer):
         self.built = True
 
     def _branch(self, name, shape, filters, kernel_size):
-        norm = SPADE(self.semantic_channels, self.hidden_filters, name=f"norm_{name}", dtype=self.dtype_policy)
+        norm = SPADE(
+            self.semantic_channels, self.hidden_filters, self.folded, name=f"norm_{name}", dtype=self.dtype_policy
+        )
         conv = SpectralNormConv2D(
             filters,
             kernel_size,
@@ -131,9 +153,10 @@ class SPADEResBlock(keras.layers.Layer):
         return norm, conv
 
     @property
-    def convolutions(self):
-        """The block's two or three `SpectralNormConv2D`."""
-        return [self.conv_0, self.conv_1, *([self.conv_s] if self.learned_shortcut else [])]
+    def branches(self):
+        """The block's two or three pairs of `SPADE` and `SpectralNormConv2D`."""
+        pairs = [(self.norm_0, self.conv_0), (self.norm_1, self.conv_1)]
+        return [*pairs, (self.norm_s, self.conv_s)] if self.learned_shortcut else pairs
 
     def call(self, x, level, training=False):
         shortcut = (

@@ -1,14 +1,15 @@
-"""A trained generator with its spectral normalisation folded into the kernels: the form that is exported."""
+"""A trained generator with spectral normalisation and batch statistics folded into its kernels: what is exported."""
 
 from dagan_tf.networks.generator import Generator
 
 
-def fold(generator, image_size=None):
-    """A generator for inference that computes the same pictures in float32, without u, v and sigma.
+def fold(generator, dtype="float32", **overrides):
+    """A generator for inference that computes the same pictures, without u, v, sigma and running statistics.
 
     Args:
         generator: a `Generator`; it is not changed.
-        image_size: (height, width) of the new one; `None`: the same. The weights fit every size.
+        dtype: Keras dtype policy of the new one.
+        **overrides: fields of its `ModelConfig` that do not change the weights: `image_size`, `semantics`.
 
     Returns:
         A `Generator` with `folded=True`.
@@ -16,15 +17,14 @@ def fold(generator, image_size=None):
     Raises:
         UserError: the depth does not allow the size.
     """
-    config = generator.config if image_size is None else generator.config.replace(image_size=image_size)
-    result = Generator(config, folded=True, name="generator", dtype="float32")
-    kept = [weight for weight in generator.weights if weight.name not in ("u", "v")]
-    for target, source in zip(result.weights, kept, strict=True):
-        target.assign(source)
-    for target, source in zip(_convolutions(result), _convolutions(generator), strict=True):
-        target.kernel.assign(source.normalized_kernel())
+    result = Generator(generator.config.replace(**overrides), folded=True, name="generator", dtype=dtype)
+    for part in ("fc", "attention", "conv_img"):
+        for target, source in zip(getattr(result, part).weights, getattr(generator, part).weights, strict=True):
+            target.assign(source)
+    for target, source in zip(result.blocks, generator.blocks, strict=True):
+        for (norm, conv), (norm_source, conv_source) in zip(target.branches, source.branches, strict=True):
+            norm.fold_statistics(norm_source)
+            conv.kernel.assign(conv_source.normalized_kernel())
+            if conv.bias is not None:
+                conv.bias.assign(conv_source.bias)
     return result
-
-
-def _convolutions(generator):
-    return [conv for block in generator.blocks for conv in block.convolutions]
