@@ -14,6 +14,7 @@ from dagan_tf.errors import UserError, check_choice
 ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
 CAM_LEVELS = ("all", "last")
+PRECISIONS = ("float32", "bfloat16")
 SEMANTICS = ("auto", "dense", "patch_table")
 DATASETS = ("facades", "folder", "procedural")
 TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")

@@ -13,7 +13,7 @@ import os
 import pathlib
 
 from dagan_tf import cli
-from dagan_tf.config import TFLITE_KINDS, ModelConfig
+from dagan_tf.config import PRECISIONS, TFLITE_KINDS, ModelConfig
 from dagan_tf.errors import UserError
 
 PACKAGES = {"tensorflow_serving": "serving", "ai_edge_litert": "tflite"}
@@ -27,16 +27,27 @@ def parser():
     result.add_argument("--run", metavar="RUN", required=True, help="run folder; its newest checkpoint is exported")
     result.add_argument("--output", metavar="MODELS/NAME", required=True, help="the model's folder, for its versions")
     result.add_argument("--version", type=version_number, metavar="N", help="(default: the next free one)")
-    cli.add_flags(result, "model", ModelConfig, ["image_size"], default="the run's")
-    tflite = result.add_argument_group("TFLite")
-    kinds = ", ".join(TFLITE_KINDS)
-    tflite.add_argument(
-        "--tflite", nargs="*", choices=TFLITE_KINDS, metavar="KIND", help=f"files of these kinds, or of all: {kinds}"
+    cli.add_flags(result, "model", ModelConfig, ["image_size", "semantics"], default="the run's")
+    result.add_argument(
+        "--precision",
+        choices=PRECISIONS,
+        default="float32",
+        help="of the SavedModel's kernels and products; bfloat16 is smaller, and faster where processors have it "
+        "(default: float32)",
     )
-    maps = "with which files are calibrated and measured (default: the run's data)"
-    tflite.add_argument("--labels", metavar="FOLDER", help=f"label maps {maps}")
-    tflite.add_argument("--instances", metavar="FOLDER", help="their instance maps, if the model reads edges")
-    tflite.add_argument("--data-dir", metavar="FOLDER", help="where the facades of the run are now, if they moved")
+    kinds = ", ".join(TFLITE_KINDS)
+    result.add_argument(
+        "--tflite",
+        nargs="*",
+        choices=TFLITE_KINDS,
+        metavar="KIND",
+        help=f"TFLite files of these kinds, or of all: {kinds}",
+    )
+    maps = result.add_argument_group("label maps, for --tflite and --precision bfloat16")
+    what = "with which files are calibrated and measured (default: the run's data)"
+    maps.add_argument("--labels", metavar="FOLDER", help=f"label maps {what}")
+    maps.add_argument("--instances", metavar="FOLDER", help="their instance maps, if the model reads edges")
+    maps.add_argument("--data-dir", metavar="FOLDER", help="where the facades of the run are now, if they moved")
     return result
 
 
@@ -72,15 +83,21 @@ def export_tflite(kinds, generator, folder, examples):
         print(f"{row.size / 1e6:8.1f}{row.psnr:10.1f}{row.largest:16}{row.milliseconds:14.0f}", flush=True)
 
 
-def unfolded(generator, config):
-    """The trained generator, at another size if need be: what the exported one is compared with."""
+def check_saved_model(folder, trained, config, precision, examples):
+    """Compares the SavedModel with Keras, dense and not folded, and prints how far they are apart."""
     from dagan_tf.networks import Generator
+    from dagan_tf.serving import maps, version
 
-    if generator.config == config:
-        return generator
-    result = Generator(config)
-    result.set_weights(generator.get_weights())
-    return result
+    reference = Generator(config.replace(semantics="dense"))
+    reference.set_weights(trained.get_weights())
+    if precision == "float32":
+        largest, mean = version.check(folder, reference, maps.drawn(config))
+        print(f"SavedModel against Keras: at most {largest} of 255 apart, {mean:.4f} on average", flush=True)
+        return
+    _, measured, split = examples
+    decibels = version.check_half(folder, reference, measured)
+    maps_text = f"{len(measured['label'])} {split} label maps"
+    print(f"SavedModel in {precision} against Keras in float32 on {maps_text}: PSNR {decibels:.1f} dB", flush=True)
 
 
 def main(argv=None):
@@ -95,23 +112,23 @@ def main(argv=None):
     from dagan_tf.training.run import load_model
 
     model, config, checkpoint = load_model(arguments.run)
-    trained = model.inference_generator
-    generator = fold(trained, cli.given(arguments, ModelConfig).get("image_size"))
+    trained, precision = model.inference_generator, arguments.precision
+    generator = fold(trained, precision, **cli.given(arguments, ModelConfig))
     weights = "generator" if model.ema_generator is None else "moving average"
     card = model_card(folder.name, generator, config.dataset, int(model.step), weights)
     size = generator.config.image_size
     print(f"{checkpoint}: step {card['step']}, weights of the {weights}, {'x'.join(map(str, size))}", flush=True)
     # Before anything is written: the run's data may have moved.
     examples = None
-    if arguments.tflite is not None:
+    if arguments.tflite is not None or precision != "float32":
         examples = maps.of_run(config, size, arguments.data_dir, arguments.labels, arguments.instances)
     with cli.stoppable() as check_stopped, version.new_version(folder, arguments.version) as new:
         version.write(generator, config.dataset, new.path, card)
-        largest, mean = version.check(new.path, unfolded(trained, generator.config), maps.drawn(generator.config))
-        print(f"SavedModel against Keras: at most {largest} of 255 apart, {mean:.4f} on average", flush=True)
-        if examples:
+        check_saved_model(new.path, trained, generator.config, precision, examples)
+        if arguments.tflite is not None:
             kinds = list(dict.fromkeys(arguments.tflite or TFLITE_KINDS))
-            export_tflite(kinds, generator, new.path / "tflite", examples)
+            dense = fold(trained, image_size=size, semantics="dense")
+            export_tflite(kinds, dense, new.path / "tflite", examples)
         check_stopped()
     print(f"Version {new.number} of {folder.name} is in {os.path.join(arguments.output, str(new.number))}")
     print(f"Serve it: python -m dagan_tf.serve --model {arguments.output}")

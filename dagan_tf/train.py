@@ -17,7 +17,7 @@ from dagan_tf.presets import PRESETS, Preset, get_preset
 
 MODEL_FIELDS = (
     "num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "num_discriminators",
-    "depth", "attention", "cam_levels", "cam_filters", "spade_filters",
+    "depth", "attention", "cam_levels", "cam_filters", "spade_filters", "semantics",
 )  # fmt: skip
 DATA_FIELDS = ("dataset", "data_dir", "label_dir", "image_dir", "instance_dir", "num_examples")
 TRAIN_FIELDS = (

@@ -58,17 +58,25 @@ class SPADE(keras.layers.Layer):
         self.built = True
 
     def _add_conv(self, name, inputs, filters):
-        kernel = self.add_weight(name=f"{name}_kernel", shape=(3, 3, inputs, filters), initializer=xavier())
-        return kernel, self.add_weight(name=f"{name}_bias", shape=(filters,), initializer="zeros")
+        # A folded layer holds its large kernels as they are used, and the rest, which is summed, in float32.
+        dtype = self.compute_dtype if self.folded and name != "shared" else None
+        kernel = self.add_weight(
+            name=f"{name}_kernel",
+            shape=(3, 3, inputs, filters),
+            initializer=xavier(),
+            dtype=dtype,
+            autocast=not self.folded,
+        )
+        bias = self.add_weight(name=f"{name}_bias", shape=(filters,), initializer="zeros", autocast=not self.folded)
+        return kernel, bias
 
     def call(self, x, level, training=False):
         # Keras saves a `DenseLevel` in a functional model as the list of its fields.
         level = DenseLevel(*level) if isinstance(level, list) else level
         shared, scale, shift = map(self._conv, ("shared", "gamma", "beta"))
-        if self.folded:
-            return level.modulation(shared, scale, shift)(x)
-        scale = scale[0], 1 + scale[1]
-        return level.modulation(shared, scale, shift)(self.norm(x, training=training))
+        if not self.folded:
+            x, scale = self.norm(x, training=training), (scale[0], 1 + scale[1])
+        return level.modulation(shared, scale, shift)(x)
 
     def _conv(self, name):
         kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")

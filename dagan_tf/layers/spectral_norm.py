@@ -76,7 +76,11 @@ class SpectralNormConv2D(keras.layers.Layer):
     def build(self, input_shape):
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
         self.kernel = self.add_weight(
-            name="kernel", shape=shape, initializer=self.kernel_initializer, dtype="float32", autocast=False
+            name="kernel",
+            shape=shape,
+            initializer=self.kernel_initializer,
+            dtype=self.compute_dtype if self.folded else "float32",
+            autocast=False,
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros") if self.use_bias else None
         if not self.folded:

@@ -8,7 +8,7 @@ from dagan_tf.config import ModelConfig
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.spade import NEGATIVE_SLOPE
 from dagan_tf.layers.spectral_norm import SpectralNormConv2D
-from dagan_tf.semantics import Semantics
+from dagan_tf.semantics import DenseLevel, Semantics
 
 KERNEL_SIZE = 4
 PADDING = 2
@@ -44,7 +44,9 @@ class PatchDiscriminator(keras.layers.Layer):
     Args:
         filters: channels of the first layer; they double in each layer up to 512.
 
-    Call: (B, H, W, C). Returns the list of the five layers' outputs; the last, (B, h, w, 1), is the score.
+    Call: `scale(image, level)` with image (kB, H, W, 3) and the level of B label maps, which are those of each B images
+    in turn; the input of the paper's first layer is their concatenation, and a convolution of it is a sum of two.
+    Returns the list of the five layers' outputs; the last, (kB, h, w, 1), is the score.
     """
 
     def __init__(self, filters=64, **kwargs):
@@ -68,9 +70,10 @@ class PatchDiscriminator(keras.layers.Layer):
             return SpectralNormConv2D(filters, KERNEL_SIZE, padding=PADDING, use_bias=False, **options)
         return keras.layers.Conv2D(filters, KERNEL_SIZE, padding="valid", **options)
 
-    def call(self, x, training=False):
-        features = []
-        for i, conv in enumerate(self.convs):
+    def call(self, image, level, training=False):
+        x = ops.leaky_relu(self._first(image, level), NEGATIVE_SLOPE)
+        features = [x]
+        for i, conv in enumerate(self.convs[1:], 1):
             if isinstance(conv, SpectralNormConv2D):
                 x = instance_norm(conv(x, training=training))
             else:
@@ -79,6 +82,16 @@ class PatchDiscriminator(keras.layers.Layer):
                 x = ops.leaky_relu(x, NEGATIVE_SLOPE)
             features.append(x)
         return features
+
+    def _first(self, image, level):
+        conv = self.convs[0]
+        kernel, bias = (ops.cast(weight, self.compute_dtype) for weight in (conv.kernel, conv.bias))
+        of_labels, of_image = ops.split(kernel, [kernel.shape[2] - image.shape[-1]], axis=2)
+        labels = level.convolve(of_labels, bias, strides=2, padding=PADDING)
+        image = ops.pad(image, ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0)))
+        images = ops.conv(image, of_image, strides=2, padding="valid")
+        shape = images.shape[1:]
+        return ops.reshape(ops.reshape(images, (-1, ops.shape(labels)[0], *shape)) + labels, (-1, *shape))
 
     def get_config(self):
         return {**super().get_config(), "filters": self.filters}
@@ -94,8 +107,9 @@ class Discriminator(keras.Model):
         config: a `ModelConfig`.
 
     Call: a dictionary with `"label"` (B, H, W) integers, `"instance"` likewise where the configuration uses edges, and
-    `"image"` (B, H, W, 3) floats in [-1, 1]. Returns a list over scales of lists over layers of features
-    (B, h, w, C); the last feature of each scale is its score (B, h, w, 1).
+    `"image"` (B, H, W, 3) floats in [-1, 1], or several batches of images of the same maps, (kB, H, W, 3). Returns a
+    list over scales of lists over layers of features (kB, h, w, C); the last feature of each scale is its score
+    (kB, h, w, 1).
     """
 
     def __init__(self, config, **kwargs):
@@ -117,12 +131,14 @@ class Discriminator(keras.Model):
         self.built = True
 
     def call(self, inputs, training=False):
-        one_hot = Semantics.from_inputs(inputs, self.config, self.compute_dtype).one_hot()
-        x = ops.concatenate([one_hot, ops.cast(inputs["image"], self.compute_dtype)], axis=-1)
+        semantics = Semantics.from_inputs(inputs, self.config, self.compute_dtype)
+        image, one_hot, level = ops.cast(inputs["image"], self.compute_dtype), None, semantics.level()
         features = []
         for i, scale in enumerate(self.scales):
-            x = downsample(x) if i else x
-            features.append(scale(x, training=training))
+            if i:
+                one_hot = downsample(semantics.one_hot() if one_hot is None else one_hot)
+                image, level = downsample(image), DenseLevel(one_hot)
+            features.append(scale(image, level, training=training))
         return features
 
     def get_config(self):

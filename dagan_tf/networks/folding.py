@@ -1,14 +1,18 @@
 """A trained generator with spectral normalisation and batch statistics folded into its kernels: what is exported."""
 
+from dagan_tf.errors import check_choice
 from dagan_tf.networks.generator import Generator
 
+POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
-def fold(generator, dtype="float32", **overrides):
+
+def fold(generator, precision="float32", **overrides):
     """A generator for inference that computes the same pictures, without u, v, sigma and running statistics.
 
     Args:
         generator: a `Generator`; it is not changed.
-        dtype: Keras dtype policy of the new one.
+        precision: "float32" or "bfloat16": in which its large kernels are stored and multiplied; sums, modulation and
+            tanh are in float32 either way.
         **overrides: fields of its `ModelConfig` that do not change the weights: `image_size`, `semantics`.
 
     Returns:
@@ -17,7 +21,8 @@ def fold(generator, dtype="float32", **overrides):
     Raises:
         UserError: the depth does not allow the size.
     """
-    result = Generator(generator.config.replace(**overrides), folded=True, name="generator", dtype=dtype)
+    check_choice("precision", precision, tuple(POLICIES))
+    result = Generator(generator.config.replace(**overrides), folded=True, name="generator", dtype=POLICIES[precision])
     for part in ("fc", "attention", "conv_img"):
         for target, source in zip(getattr(result, part).weights, getattr(generator, part).weights, strict=True):
             target.assign(source)

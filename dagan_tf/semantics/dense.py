@@ -6,7 +6,7 @@ from keras import ops
 
 
 class Modulation(NamedTuple):
-    """What SPADE does to a normalised map x (B, h, w, C): x * scale + shift."""
+    """What SPADE does to a normalised map x (B, h, w, C): x * scale + shift, in x's dtype."""
 
     scale: object
     """(B, h, w, C)."""
@@ -14,7 +14,7 @@ class Modulation(NamedTuple):
     """(B, h, w, C)."""
 
     def __call__(self, x):
-        return x * self.scale + self.shift
+        return ops.cast(ops.cast(x, self.scale.dtype) * self.scale + self.shift, x.dtype)
 
 
 def joined(scale, shift):
@@ -29,18 +29,25 @@ class DenseLevel(NamedTuple):
     """
 
     one_hot: object
-    """(B, h, w, S) floats, 0 or 1: the classes and, where used, the edge channel."""
+    """(B, h, w, S) floats: the classes, 0 or 1 (their shares, where it was downsampled by means) and, where used, the
+    edge channel."""
 
-    def convolve(self, kernel, bias):
+    def convolve(self, kernel, bias, strides=1, padding=None):
         """The map's zero-padded convolution.
 
         Args:
             kernel: (k, k, S, F), bias: (F,).
+            strides: step in both directions.
+            padding: zero rows and columns added on every side; `None` keeps the size at stride 1.
 
         Returns:
-            (B, h, w, F) in the kernel's dtype.
+            (B, h', w', F) in the kernel's dtype.
         """
-        return ops.conv(ops.cast(self.one_hot, kernel.dtype), kernel, padding="same") + bias
+        x = ops.cast(self.one_hot, kernel.dtype)
+        if padding is None:
+            return ops.conv(x, kernel, strides=strides, padding="same") + bias
+        x = ops.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+        return ops.conv(x, kernel, strides=strides, padding="valid") + bias
 
     def modulation(self, shared, scale, shift):
         """The modulation of one SPADE layer: two convolutions on a shared hidden layer with ReLU.
@@ -49,9 +56,9 @@ class DenseLevel(NamedTuple):
             shared, scale, shift: pairs (kernel, bias) of shapes (3, 3, S, N), (N,); (3, 3, N, C), (C,) twice.
 
         Returns:
-            A `Modulation`.
+            A `Modulation` in the biases' dtype, in which all sums are, too; the products are in the kernels'.
         """
-        hidden = ops.relu(self.convolve(*shared))
         kernel, bias = joined(scale, shift)
-        # `split`'s gradient is one concatenation, a slice's is two pads.
-        return Modulation(*ops.split(ops.conv(hidden, kernel, padding="same") + bias, 2, axis=-1))
+        hidden = ops.cast(ops.relu(self.convolve(*shared)), kernel.dtype)
+        both = ops.cast(ops.conv(hidden, kernel, padding="same"), bias.dtype) + bias
+        return Modulation(*ops.split(both, 2, axis=-1))  # whose gradient is one concatenation; a slice's is two pads

@@ -1,7 +1,5 @@
 """Label maps (+ instance maps) to one-hot maps and levels."""
 
-import importlib
-
 import keras
 from keras import ops
 
@@ -95,10 +93,11 @@ class Semantics:
             )
         if obstacle:
             return DenseLevel(self.one_hot(factor))
-        table = importlib.import_module("dagan_tf.semantics.patch_table")  # TensorFlow's operators
+        from dagan_tf.semantics import patch_table  # TensorFlow's operators, which other backends lack
+
         edges = None if self.edges is None else self.edges[:, ::factor, ::factor]
-        share = table.SHARE if self.kind == "auto" else 1.0
-        return table.patch_table_level(self.label_map[:, ::factor, ::factor], edges, self.num_classes, share)
+        share = patch_table.SHARE if self.kind == "auto" else patch_table.ALWAYS
+        return patch_table.patch_table_level(self.label_map[:, ::factor, ::factor], edges, self.num_classes, share)
 
     def _obstacle(self):
         """What keeps this map from a patch table, in words, or `None`."""
@@ -107,4 +106,6 @@ class Semantics:
             return f"the backend {backend}"
         if isinstance(self.label_map, keras.KerasTensor):
             return "a symbolic Keras tensor"
-        return "XLA" if importlib.import_module("dagan_tf.semantics.patch_table").under_xla() else None
+        from dagan_tf.semantics import patch_table
+
+        return "XLA" if patch_table.under_xla() else None

@@ -3,7 +3,8 @@
 Two zero-padded 3x3 convolutions see 5x5 ids of the label map and nothing else, and real maps have few distinct 5x5
 patches (benchmarks/README.md has their shares). So the distinct 3x3 patches of ids are numbered, then the distinct 3x3
 patches of these numbers; the hidden layer is computed for the first, scale and shift for the second, and pixels look
-their values up. What is outside the map is an id of its own at both steps, and an instance edge is a part of the id.
+their values up. An instance edge is a part of the id. Outside the map is a number of its own among the 3x3 patches,
+whose hidden layer is zero; among the ids it is that of a pixel without a class.
 
 The numbers are those of the dense level but for the order of sums. There is no hashing that could collide: a patch is
 written as one integer of 64 bits, in base "how many there are", and where that could overflow the level computes
@@ -21,6 +22,10 @@ LIMIT = 2**21 - 1
 """Numbers of which three fit into one signed integer of 64 bits."""
 SHARE = 0.7
 """Work a pixel, in distinct 3x3 patches, beyond which looking up costs more than it saves."""
+ALWAYS = 2.0
+"""More than the work of a map in which every patch is distinct."""
+FEW = 32
+"""Channels up to which a convolution of the one-hot map is as quick as a sum of rows."""
 WIDE = 0.25
 """Work of a distinct 5x5 patch, in distinct 3x3 patches."""
 
@@ -108,17 +113,21 @@ def distinct_patches(numbers, count, outside):
 
 
 class TableModulation(NamedTuple):
-    """What SPADE does to a normalised map x (B, h, w, C): x * scale + shift, both looked up."""
+    """What SPADE does to a normalised map x (B, h, w, C): x * scale + shift, both looked up, in x's dtype.
+
+    The sums are in float32 in half precision, too: the gradient of a row is a sum over all places of its patch.
+    """
 
     scale: tf.Tensor
-    """(n, C): by distinct patch."""
+    """float32 (n, C): by distinct patch."""
     shift: tf.Tensor
-    """(n, C): by distinct patch."""
+    """float32 (n, C): by distinct patch."""
     index: tf.Tensor
     """int32 (B, h, w)."""
 
     def __call__(self, x):
-        return x * tf.gather(self.scale, self.index) + tf.gather(self.shift, self.index)
+        y = tf.cast(x, tf.float32) * tf.gather(self.scale, self.index) + tf.gather(self.shift, self.index)
+        return tf.cast(y, x.dtype)
 
 
 class PatchTableLevel(NamedTuple):
@@ -133,13 +142,26 @@ class PatchTableLevel(NamedTuple):
     repeats: tf.Tensor
     """Whether patches repeat enough, and are few enough, to be looked up."""
 
-    def convolve(self, kernel, bias):
-        """As `DenseLevel.convolve`, for 3x3 kernels."""
-        return tf.cond(
-            self.patches.fits,
-            lambda: tf.gather(self._by_patch(kernel, bias), self.patches.index),
-            lambda: self._dense(kernel).convolve(kernel, bias),
-        )
+    def convolve(self, kernel, bias, strides=1, padding=None):
+        """As `DenseLevel.convolve`; a sum of rows of the kernel, without a one-hot map where that is cheaper."""
+        size, _, channels, filters = kernel.shape
+        if channels < FEW:
+            return self._dense(channels, kernel.dtype).convolve(kernel, bias, strides, padding)
+        padding = (size - 1) // 2 if padding is None else padding
+        around = [[0, 0], [padding, padding], [padding, padding]]
+        ids = tf.pad(self.ids, around, constant_values=channels)
+        (height, width), values = tf.unstack(tf.shape(ids)[1:]), _embedding(kernel)
+        taps = [
+            ids[:, i : height - size + i + 1 : strides, j : width - size + j + 1 : strides]
+            for i in range(size)
+            for j in range(size)
+        ]
+        parts = tf.stack(taps, axis=-1) + tf.range(size * size) * values.shape[1]
+        places = tf.shape(parts)[:-1]
+        owners = tf.repeat(tf.range(tf.reduce_prod(places)), size * size)
+        sums = tf.sparse.segment_sum(tf.reshape(values, [-1, filters]), tf.reshape(parts, [-1]), owners)
+        sums = tf.reshape(sums, [*tf.unstack(places), filters]) + tf.cast(bias, tf.float32)
+        return tf.cast(sums, kernel.dtype)
 
     def modulation(self, shared, scale, shift):
         """As `DenseLevel.modulation`."""
@@ -151,42 +173,40 @@ class PatchTableLevel(NamedTuple):
             )
         )
 
-    def _by_patch(self, kernel, bias):
-        """A convolution of the ids by distinct patch, (n, F): a sum of rows of the kernel, without a one-hot map."""
-        return self.patches.convolved(_embedding(kernel)) + bias
-
     def _looked_up(self, shared, scale, shift):
-        hidden = tf.nn.relu(self._by_patch(*shared))
+        hidden = tf.nn.relu(self.patches.convolved(_embedding(shared[0])) + tf.cast(shared[1], tf.float32))
         hidden = tf.concat([hidden, tf.zeros_like(hidden[:1])], axis=0)  # outside the map
         kernel, bias = joined(scale, shift)
         # What a 3x3 patch gives at each place of a 5x5 patch: there are fewer of the first.
-        values = tf.matmul(hidden, tf.reshape(kernel, [9, *kernel.shape[2:]]))
-        rows = self.wide_patches.convolved(values) + bias
+        values = tf.matmul(tf.cast(hidden, kernel.dtype), tf.reshape(kernel, [9, *kernel.shape[2:]]))
+        rows = self.wide_patches.convolved(tf.cast(values, tf.float32)) + tf.cast(bias, tf.float32)
         return *tf.split(rows, 2, axis=-1), self.wide_patches.index
 
     def _convolved(self, shared, scale, shift):
-        modulation = self._dense(shared[0]).modulation(shared, scale, shift)
-        rows = [tf.reshape(x, [-1, x.shape[-1]]) for x in modulation]
+        modulation = self._dense(shared[0].shape[2], shared[0].dtype).modulation(shared, scale, shift)
+        rows = [tf.reshape(tf.cast(x, tf.float32), [-1, x.shape[-1]]) for x in modulation]
         return *rows, tf.reshape(tf.range(tf.size(self.ids)), tf.shape(self.ids))
 
-    def _dense(self, kernel):
-        channels = kernel.shape[2]
-        one_hot = tf.one_hot(self.ids % (channels + 1), channels, dtype=kernel.dtype)
-        edges = tf.cast(self.ids > channels, kernel.dtype)[..., None]
+    def _dense(self, channels, dtype):
+        one_hot = tf.one_hot(self.ids % (channels + 1), channels, dtype=dtype)
+        edges = tf.cast(self.ids > channels, dtype)[..., None]
         return DenseLevel(tf.concat([one_hot[..., :-1], one_hot[..., -1:] + edges], axis=-1))
 
 
 def _ids(label_map, edges, num_classes):
     """Ids 0..2S+1 with S channels of the one-hot map: the class, or S for none; S+1 more on an edge."""
     channels = num_classes + (edges is not None)
-    ids = tf.cast(label_map, tf.int32)
-    ids = tf.where((ids >= 0) & (ids < num_classes), ids, channels)
+    ids = tf.cast(label_map, tf.int64)
+    ids = tf.cast(tf.where((ids >= 0) & (ids < num_classes), ids, channels), tf.int32)
     return ids if edges is None else ids + (channels + 1) * tf.cast(edges, tf.int32)
 
 
 def _embedding(kernel):
-    """What each id adds to a convolution: (9, 2S+2, F) for a kernel (3, 3, S, F), whose last channel is the edges'."""
-    rows = tf.reshape(kernel, [9, *kernel.shape[2:]])
+    """What each id adds to a convolution at each place: float32 (k*k, 2S+2, F) for a kernel (k, k, S, F).
+
+    The second half is for ids on an edge, whose channel is the last of S.
+    """
+    rows = tf.cast(tf.reshape(kernel, [-1, *kernel.shape[2:]]), tf.float32)
     rows = tf.pad(rows, [[0, 0], [0, 1], [0, 0]])  # a pixel without a class, or outside the map
     return tf.concat([rows, rows + rows[:, -2:-1]], axis=1)
 

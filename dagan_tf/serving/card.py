@@ -29,6 +29,7 @@ def model_card(name, generator, dataset, step, weights):
         "classes": [_class(i, dataset) for i in range(dataset.num_classes)],
         "step": step,
         "weights": weights,
+        "precision": generator.compute_dtype,
         "parameters": generator.count_params(),
         "configuration": generator.config.to_dict(),
         "versions": {

@@ -18,6 +18,8 @@ import tensorflow as tf
 
 from dagan_tf.config import TFLITE_KINDS
 from dagan_tf.data.render import to_uint8
+from dagan_tf.errors import UserError
+from dagan_tf.serving.quality import psnr
 from dagan_tf.serving.signatures import to_levels
 
 # What loses most in 8 bits and stays in float: the one-hot map; the sums and products of SPADE and of the residuals,
@@ -46,7 +48,7 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     """Converts a generator.
 
     Args:
-        generator: a folded `Generator`.
+        generator: a folded `Generator` in float32, of dense semantics: TFLite's operators know no patch table.
         kinds: of `config.TFLITE_KINDS`: "float16" stores weights in 16 bits; "dynamic" stores them in 8 bits and
             computes in int8 where that pays; "int8" has activations in 8 bits, too, but for what `FRAGILE` names.
         calibration: batch dictionary of label maps (see `Generator`) that show "int8" the ranges of the activations.
@@ -54,6 +56,11 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     Yields:
         `(kind, bytes)` in the order of `kinds`.
     """
+    if generator.config.semantics != "dense":
+        raise UserError(
+            f"TFLite has no operators for a patch table. Expected a generator of semantics 'dense', received "
+            f"{generator.config.semantics!r}: fold(generator, semantics='dense') makes one."
+        )
     with tempfile.TemporaryDirectory() as folder:
         _save_fixed_batch(generator, folder)
         for kind in kinds:
@@ -143,12 +150,6 @@ def generate(model, batch):
         images.append(run(**inputs)["image"])
         times.append(time.perf_counter() - start)
     return np.concatenate(images), 1000 * float(np.median(times))
-
-
-def psnr(images, reference):
-    """Peak signal-to-noise ratio of uint8 images in dB; infinite where they are equal."""
-    error = np.mean((np.asarray(images, np.float64) - reference) ** 2)
-    return float(10 * np.log10(255**2 / error)) if error else float("inf")
 
 
 def write(generator, folder, kinds, calibration, examples):

@@ -22,12 +22,15 @@ from dagan_tf.data.render import to_uint8
 from dagan_tf.errors import UserError
 from dagan_tf.files import flush
 from dagan_tf.serving import warm_up
+from dagan_tf.serving.quality import psnr
 from dagan_tf.serving.signatures import DEFAULT, Signatures
 
 EXTRA = "assets.extra"
 CARD = "model_card.json"
 HIGHEST = 2**63 - 1
 """Of the versions that servers take."""
+LEAST_DECIBELS = 30
+"""A picture in half precision that is farther from Keras' has another fault."""
 
 
 def next_version(folder):
@@ -133,6 +136,38 @@ def check(folder, generator, examples):
     Raises:
         UserError: they are more than 1 of 255 apart, or 0.01 on average, or not finite.
     """
+    images, expected = _both(folder, generator, examples)
+    difference = np.abs(images - expected)
+    largest, mean = int(difference.max()), float(difference.mean())
+    if largest > 1 or mean > 0.01:
+        raise _apart("at most 1 of 255 apart and 0.01 on average", f"{largest} and {mean:.4f}")
+    return largest, mean
+
+
+def check_half(folder, generator, examples):
+    """The same for a version in half precision.
+
+    Returns:
+        Peak signal-to-noise ratio against Keras in dB.
+
+    Raises:
+        UserError: it is below `LEAST_DECIBELS`, or pictures are not finite.
+    """
+    decibels = psnr(*_both(folder, generator, examples))
+    if decibels < LEAST_DECIBELS:
+        raise _apart(f"with a PSNR of {LEAST_DECIBELS} dB", f"{decibels:.1f} dB")
+    return decibels
+
+
+def _apart(expected, received):
+    return UserError(
+        f"The exported model must draw what Keras draws, {expected}. Received: {received}. Nothing was exported: "
+        "report this with the versions of TensorFlow and Keras."
+    )
+
+
+def _both(folder, generator, examples):
+    """Pictures of a version folder and of Keras, as integers."""
     expected = generator.predict(examples, batch_size=1, verbose=0)
     if not np.isfinite(expected).all():
         raise UserError("The generator's pictures are not finite: nothing was exported. Export an earlier checkpoint.")
@@ -143,11 +178,4 @@ def check(folder, generator, examples):
     for i in range(len(expected)):  # one by one: at 1024x1024 a picture takes gigabytes
         one = {name: tf.cast(inputs[name][i : i + 1], dtype) for name, dtype in dtypes.items()}
         images.append(signature(**one)["image"].numpy().astype(int))
-    difference = np.abs(np.concatenate(images) - to_uint8(expected))
-    largest, mean = int(difference.max()), float(difference.mean())
-    if largest > 1 or mean > 0.01:
-        raise UserError(
-            f"The exported model must draw what Keras draws, at most 1 of 255 apart and 0.01 on average. Received: "
-            f"{largest} and {mean:.4f}. Nothing was exported: report this with the versions of TensorFlow and Keras."
-        )
-    return largest, mean
+    return np.concatenate(images), to_uint8(expected).astype(int)

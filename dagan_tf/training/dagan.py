@@ -196,8 +196,8 @@ class DAGAN(keras.Model):
 
     def discriminator_losses(self, batch, fake, training=False):
         """Hinge terms on a detached image (B, H, W, 3) and the batch's own: float32 scalars `(fake, real)`."""
-        both = {k: tf.concat([batch[k], batch[k]], axis=0) for k in BATCH_KEYS if k in batch}
-        features = self.discriminator({**both, "image": tf.concat([fake, batch["image"]], axis=0)}, training=training)
+        maps = {k: batch[k] for k in BATCH_KEYS if k in batch}
+        features = self.discriminator({**maps, "image": tf.concat([fake, batch["image"]], axis=0)}, training=training)
         size = tf.shape(fake)[0]
         return losses.hinge_discriminator(
             [scale[-1][:size] for scale in features], [scale[-1][size:] for scale in features]

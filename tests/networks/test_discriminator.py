@@ -13,6 +13,7 @@ from dagan_tf.layers import SpectralNormConv2D
 from dagan_tf.networks import Discriminator
 from dagan_tf.networks.discriminator import PatchDiscriminator, downsample, instance_norm
 from dagan_tf.presets import PRESETS
+from dagan_tf.semantics import DenseLevel
 from tests import golden
 from tests.conftest import conv2d
 
@@ -99,12 +100,13 @@ def test_widths_double_up_to_512(filters, widths):
 def test_layers_against_numpy():
     network = PatchDiscriminator(4, name="scale")
     x = random(2, 16, 12, 5)
-    network(x)
+    inputs = x[..., 2:], DenseLevel(x[..., :2])
+    network.build(x.shape)
     rng = np.random.default_rng(2)
     for variable in network.trainable_variables:
         variable.assign(0.3 * rng.normal(size=variable.shape))
     for _ in range(5):
-        network(x, training=True)
+        network(*inputs, training=True)
     expected = []
     for i, conv in enumerate(network.convs):
         spectral = i in (1, 2, 3)
@@ -116,7 +118,7 @@ def test_layers_against_numpy():
             x = (x - x.mean(axis=(1, 2), keepdims=True)) / np.sqrt(x.var(axis=(1, 2), keepdims=True) + 1e-5)
         x = np.where(x > 0, x, 0.2 * x) if i < 4 else x
         expected.append(x)
-    for actual, wanted in zip(network(random(2, 16, 12, 5)), expected, strict=True):
+    for actual, wanted in zip(network(*inputs), expected, strict=True):
         np.testing.assert_allclose(actual, wanted, rtol=1e-3, atol=1e-3)
 
 
@@ -152,3 +154,22 @@ def test_save_and_load(tmp_path):
     loaded = keras.models.load_model(tmp_path / "discriminator.keras")
     assert loaded.config == config()
     np.testing.assert_allclose(loaded(inputs(config()))[1][-1], network(inputs(config()))[1][-1], atol=1e-6)
+
+
+@pytest.mark.parametrize("semantics", ["dense", "patch_table"])
+@pytest.mark.parametrize("classes", [3, 40], ids=["few classes", "many classes"])
+def test_several_batches_of_images_of_the_same_maps(classes, semantics):
+    """Reads each map once for all its images, as if the maps were repeated."""
+    network = Discriminator(config(num_classes=classes, use_instance_edges=True, semantics=semantics), name="d")
+    rng = np.random.default_rng(0)
+    for variable in network.trainable_variables:
+        variable.assign(0.3 * rng.normal(size=variable.shape))
+    size = network.config.image_size
+    maps = {"label": rng.integers(classes, size=(2, *size)), "instance": rng.integers(3, size=(2, *size))}
+    image = random(4, *size, 3).astype("float32")
+    repeated = {name: np.concatenate([array, array]) for name, array in maps.items()}
+    dense = Discriminator(network.config.replace(semantics="dense"), name="dense")
+    dense.set_weights(network.get_weights())
+    expected = keras.tree.flatten(dense({**repeated, "image": image}))
+    for actual, wanted in zip(keras.tree.flatten(network({**maps, "image": image})), expected, strict=True):
+        np.testing.assert_allclose(actual, wanted, atol=1e-5 * np.abs(wanted).max())

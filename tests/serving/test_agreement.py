@@ -117,7 +117,7 @@ def test_openvino(model):
 
 
 def test_tflite(model):
-    (_, content), *_ = tflite.convert(fold(model.generator), ["float32"])
+    (_, content), *_ = tflite.convert(fold(model.generator, semantics="dense"), ["float32"])
     image, _ = tflite.generate(content, {"label": model.label})
     assert_agrees(image, model.image)
 

@@ -5,7 +5,7 @@ import pytest
 
 from dagan_tf.config import TFLITE_KINDS
 from dagan_tf.networks.folding import fold
-from dagan_tf.serving import tflite
+from dagan_tf.serving import quality, tflite
 from dagan_tf.training.run import load_model
 from tests.conftest import FACADES_FOLDER
 from tests.networks.test_folding import SMALL, batch, trained
@@ -24,7 +24,10 @@ def qualities(request, tmp_path_factory):
     folder = tmp_path_factory.mktemp("tflite")
     calibration, examples = {"label": sample_maps(config, 32, "train")}, {"label": sample_maps(config, 8)}
     return folder, {
-        q.kind: q for q in tflite.write(fold(model.inference_generator), folder, TFLITE_KINDS, calibration, examples)
+        q.kind: q
+        for q in tflite.write(
+            fold(model.inference_generator, semantics="dense"), folder, TFLITE_KINDS, calibration, examples
+        )
     }
 
 
@@ -70,7 +73,7 @@ def test_int8_convolves_in_int8(qualities):
 
 def test_instance_edges():
     config = SMALL.replace(base_filters=8)  # with 2 channels LiteRT 2.3's int8 kernels break the process
-    generator, data = fold(trained(config)), batch(config)
+    generator, data = fold(trained(config), semantics="dense"), batch(config)
     files = dict(tflite.convert(generator, ["float32", "dynamic", "int8"], data))
     expected = 127.5 * (np.asarray(generator(data)) + 1)
     for kind, at_most in (("float32", 1), ("dynamic", 30), ("int8", 60)):
@@ -84,6 +87,6 @@ def test_instance_edges():
 
 def test_psnr():
     black = np.zeros((2, 4, 4, 3), np.uint8)
-    assert tflite.psnr(black, black) == float("inf")
-    assert tflite.psnr(black, black + 255) == 0
-    assert tflite.psnr(black, black + 1) == pytest.approx(48.13, abs=0.01)
+    assert quality.psnr(black, black) == float("inf")
+    assert quality.psnr(black, black + 255) == 0
+    assert quality.psnr(black, black + 1) == pytest.approx(48.13, abs=0.01)

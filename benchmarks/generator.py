@@ -1,0 +1,449 @@
+"""Time and memory of the generator by how SPADE reads the label map: densely, or by a table of distinct patches.
+
+    python benchmarks/generator.py
+    python benchmarks/generator.py --cases ade20k 'facades_*' random --batches 1 --figure FILE.png
+    python benchmarks/generator.py --cases 'train_*' --base-filters 16
+
+Dense is the baseline: ratios are dense over table, above 1 where the table is faster. Both kinds have the same weights
+and take turns in one process, so that a drift of the machine's speed hits both; peak memory is that of a process of
+its own for each kind, and "start" what dense has before its first call: TensorFlow, weights, moments. Inference is the
+folded generator under `tf.function`; a training step is both networks' updates without the perceptual loss, and its
+photographs are noise. Times are of a whole batch.
+
+A case has up to --maps batches of label maps: times are medians over them of the medians over --repeats, ratio and
+smallest ratio are over each batch's own, the difference is the largest there is: of the pictures, in units of their
+standard deviation, or of the first step's losses, relative. "5x5" and "3x3" are the distinct patches of ids in percent
+of the pixels, at factor 1, 2, 4, ... of the label map's size. PSNR is that of bfloat16 against dense in float32.
+"""
+
+import argparse
+import json
+import math
+import os
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from datetime import date
+from fnmatch import fnmatch
+from pathlib import Path
+
+from label_maps import Case, batches, is_real
+
+INFERENCE = {
+    "facades_256": Case("facades", (256, 256)),
+    "facades_512": Case("facades", (512, 512)),
+    "facades_1024": Case("facades", (1024, 1024)),
+    "ade20k": Case("ade20k", (256, 256)),
+    "coco_stuff": Case("coco_stuff", (256, 256)),
+    "cityscapes": Case("cityscapes", (256, 512)),
+    "celebamask_hq": Case("celebamask_hq", (512, 512)),
+}
+# At batch size 1: what the tables of growth and the worst cases need beyond the above.
+SINGLE = {"facades_128": Case("facades", (128, 128))}
+SINGLE |= {f"classes_{n}": Case("coco_stuff", (256, 256), "regions", n) for n in (13, 35, 151, 365, 1000)}
+SINGLE |= {maps: Case("ade20k", (256, 256), maps) for maps in ("random", "constant")}
+TRAINING = {f"train_{name}": INFERENCE[name] for name in ("facades_256", "ade20k", "coco_stuff")}
+CASES = INFERENCE | SINGLE | TRAINING
+
+KINDS = {"dense": ("dense", "float32"), "table": ("auto", "float32")}
+HALF = {"half": ("auto", "bfloat16")}
+TRAINING_BATCH, TRAINING_MAPS = 2, 2
+SETTLING_SIZE, SETTLING_STEPS = 256, 4
+PICTURE_STD = 0.7  # before tanh: neither grey nor saturated
+LARGE = 2 * 1024**2  # pixels of a batch from which on a dense generator of full width needs more than 20 GiB
+WORST_RATIO = 0.95
+DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def parser():
+    result = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    cases = f"names or patterns of cases (default: all, {' '.join(CASES)})"
+    result.add_argument("--cases", nargs="+", default=["*"], help=cases)
+    sizes = f"batch sizes of {' '.join(INFERENCE)}; the other cases have one of their own (default: 1 4)"
+    result.add_argument("--batches", type=int, nargs="+", default=[1, 4], help=sizes)
+    result.add_argument("--maps", type=int, default=4, help="batches of label maps in a case, at most (default: 4)")
+    result.add_argument("--repeats", type=int, default=5, help="timed runs of each kind on each (default: 5)")
+    result.add_argument("--base-filters", type=int, default=64, help="width of the networks (default: 64)")
+    result.add_argument("--half", action="store_true", help="the table in bfloat16, too (default: float32 only)")
+    result.add_argument("--large", action="store_true", help="what needs more than 20 GiB, too (default: left out)")
+    data = "folder of real label maps, see label_maps.py (default: shared/data beside the repository)"
+    result.add_argument("--data", type=Path, default=DATA, help=data)
+    result.add_argument("--figure", type=Path, help="PNG file of time against resolution (default: none)")
+    result.add_argument("--row", help=argparse.SUPPRESS)
+    return result
+
+
+# What a row's own processes do.
+
+
+def ms(function, argument):
+    """Milliseconds of a call."""
+    start = time.perf_counter()
+    function(argument)
+    return 1000 * (time.perf_counter() - start)
+
+
+def in_turns(functions, inputs, repeats):
+    """Milliseconds of functions `{kind: function}`: `{kind: [a median for each input]}`."""
+    result = {kind: [] for kind in functions}
+    for one in inputs:
+        times = {kind: [] for kind in functions}
+        for _ in range(repeats):
+            for kind, function in functions.items():
+                times[kind].append(ms(function, one))
+        for kind in functions:
+            result[kind].append(statistics.median(times[kind]))
+    return result
+
+
+def compared(times, baseline="dense"):
+    ratios = [dense / table for dense, table in zip(times[baseline], times["table"], strict=True)]
+    medians = {kind: statistics.median(values) for kind, values in times.items()}
+    return {"ms": medians, "ratio": statistics.median(ratios), "smallest": min(ratios)}
+
+
+def device():
+    """The GPU's name, or "CPU"."""
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "CPU"
+
+
+def peak_mib():
+    """Of this process; on a GPU, of its memory."""
+    if device() == "CPU":
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    import tensorflow as tf
+
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
+
+
+def tensors(inputs):
+    import tensorflow as tf
+
+    return [{key: tf.constant(value) for key, value in batch.items()} for batch in inputs]
+
+
+def settled_generator(case, arguments):
+    """A generator of random weights whose pictures are neither grey nor saturated.
+
+    Singular vectors and batch statistics settle on maps of at most 256 pixels a side: weights fit every size.
+    """
+    import keras
+    import tensorflow as tf
+    from keras import ops
+
+    from dagan_tf.networks import Generator
+
+    size = tuple(min(side, SETTLING_SIZE) for side in case.size)
+    case = case._replace(size=size, maps="regions" if case.maps == "regions" else "real")
+    inputs = tensors(batches(case, 1, 1, arguments.data))[0]
+    keras.utils.set_random_seed(0)
+    generator = Generator(case.config(base_filters=arguments.base_filters))
+    for weight in generator.trainable_weights:
+        std = 0.1 if len(weight.shape) < 2 else 1 / math.sqrt(math.prod(weight.shape[:-1]))
+        weight.assign(tf.random.normal(weight.shape, stddev=std))
+    for _ in range(SETTLING_STEPS):
+        generator(inputs, training=True)
+    last = generator.conv_img
+    before = last(ops.leaky_relu(generator.attention(generator.features(inputs)), 0.2))
+    mean, std = (function(before, axis=(0, 1, 2)) for function in (tf.reduce_mean, tf.math.reduce_std))
+    last.bias.assign((last.bias - mean) * PICTURE_STD / std)
+    last.kernel.assign(last.kernel * PICTURE_STD / std)
+    return generator
+
+
+def traced(generator):
+    import tensorflow as tf
+
+    function = tf.function(generator)
+    return lambda inputs: function(inputs).numpy()
+
+
+def folded_generators(kinds, case, arguments):
+    """The same weights in each kind, as functions: `{kind: function}`."""
+    from dagan_tf.networks.folding import fold
+
+    generator = settled_generator(case, arguments)
+    return {
+        kind: traced(fold(generator, precision, semantics=semantics, image_size=case.size))
+        for kind, (semantics, precision) in kinds.items()
+    }
+
+
+def fresh_generator(kind, case, arguments):
+    """A folded generator that was never anything else: folding takes memory of its own."""
+    from dagan_tf.networks import Generator
+    from dagan_tf.networks.folding import POLICIES
+
+    semantics, precision = kind
+    config = case.config(base_filters=arguments.base_filters, semantics=semantics)
+    return traced(Generator(config, folded=True, dtype=POLICIES[precision]))
+
+
+def patch_shares(inputs, config):
+    """Distinct 5x5 and 3x3 patches a pixel at each factor, medians over the batches."""
+    from dagan_tf.networks.generator import stages
+    from dagan_tf.semantics import Semantics
+
+    config = config.replace(semantics="patch_table")
+    wide, narrow = [], []
+    for factor in sorted({stage.factor for stage in stages(config)}):
+        levels = [Semantics.from_inputs(batch, config).level(factor) for batch in inputs]
+        counts = [(level.wide_patches.count, level.patches.count) for level in levels]
+        shares = [[int(count) / math.prod(levels[0].patches.index.shape) for count in pair] for pair in counts]
+        wide.append(statistics.median(share for share, _ in shares))
+        narrow.append(statistics.median(share for _, share in shares))
+    return {"wide": wide, "narrow": narrow}
+
+
+def difference(picture, expected):
+    """The largest difference of two pictures, in units of the second one's standard deviation."""
+    return float(abs(picture - expected).max() / expected.std())
+
+
+def psnr(picture, expected):
+    """In decibel; pictures lie in [-1, 1]."""
+    return 10 * math.log10(4 / float(((picture - expected) ** 2).mean()))
+
+
+def measure_inference(case, batch_size, arguments):
+    functions = folded_generators(KINDS | (HALF if arguments.half else {}), case, arguments)
+    inputs = tensors(batches(case, batch_size, arguments.maps, arguments.data))
+    differences, noise = [], []
+    for batch in inputs:  # also traces and warms up
+        pictures = {kind: function(batch) for kind, function in functions.items()}
+        differences.append(difference(pictures["table"], pictures["dense"]))
+        if arguments.half:
+            noise.append(psnr(pictures["half"], pictures["dense"]))
+    result = compared(in_turns(functions, inputs, arguments.repeats))
+    result |= {"maps": len(inputs) * batch_size, "difference": max(differences), "psnr": min(noise, default=None)}
+    return result | patch_shares(inputs, case.config())
+
+
+def training_inputs(case, arguments):
+    import tensorflow as tf
+
+    inputs = tensors(batches(case, TRAINING_BATCH, min(arguments.maps, TRAINING_MAPS), arguments.data))
+    shape = (TRAINING_BATCH, *case.size, 3)
+    return [{**batch, "image": tf.random.uniform(shape, -1, 1, seed=1)} for batch in inputs]
+
+
+def training_step(kind, case, arguments):
+    """A model with the weights of seed 0, and its step, which returns the losses as floats."""
+    import keras
+    import tensorflow as tf
+
+    from dagan_tf.training.dagan import DAGAN
+
+    keras.utils.set_random_seed(0)
+    model = DAGAN(case.config(base_filters=arguments.base_filters, semantics=kind[0]))
+    model.compile()
+    step = tf.function(model.train_step)
+    return model, lambda batch: {name: float(value) for name, value in step(batch).items()}
+
+
+def measure_training(case, _, arguments):
+    models, steps = {}, {}
+    for kind, what in KINDS.items():
+        models[kind], steps[kind] = training_step(what, case, arguments)
+    models["table"].set_weights(models["dense"].get_weights())
+    inputs = training_inputs(case, arguments)
+    # The generator's losses see the updated discriminator: Adam's first step is a sign, which rounding can turn.
+    first = {kind: step(inputs[0]) for kind, step in steps.items()}
+    changes = [abs(first["table"][name] - value) / abs(value) for name, value in first["dense"].items()]
+    result = compared(in_turns(steps, inputs, arguments.repeats))
+    return result | {"maps": len(inputs) * TRAINING_BATCH, "difference": max(changes)}
+
+
+def measure_memory(name, batch_size, kind, arguments):
+    """What a process that does nothing but run one kind has before its first call, and its peak."""
+    case, kind = CASES[name], (KINDS | HALF)[kind]
+    if name in TRAINING:
+        function, inputs = training_step(kind, case, arguments)[1], training_inputs(case, arguments)
+    else:
+        function = fresh_generator(kind, case, arguments)
+        inputs = tensors(batches(case, batch_size, arguments.maps, arguments.data))
+    start = peak_mib()
+    for batch in inputs:
+        function(batch)
+    return {"start": start, "peak": peak_mib()}
+
+
+def measure(name, batch_size, kind, arguments):
+    if kind:
+        return measure_memory(name, batch_size, kind, arguments)
+    function = measure_training if name in TRAINING else measure_inference
+    return function(CASES[name], batch_size, arguments) | {"device": device()}
+
+
+# What the parent process does: it loads no TensorFlow, so that the rows have the memory.
+
+
+def run_row(name, batch_size, kind=None):
+    """The result of `measure` in a process of its own, or `{"failed": why}`."""
+    command = [sys.executable, __file__, *sys.argv[1:], "--row", json.dumps([name, batch_size, kind])]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [""]
+        why = "killed, out of memory?" if done.returncode < 0 else lines[-1][:150]
+        return {"failed": f"{kind or 'both kinds'}: {why}"}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def row(name, batch_size, arguments):
+    """Time and memory of one case, or `{"failed": why}`."""
+    if batch_size * math.prod(CASES[name].size) > LARGE and not arguments.large:
+        return {"failed": "left out: dense needs more than 20 GiB; --large measures it"}
+    result = run_row(name, batch_size)
+    for kind in result.get("ms", ()):
+        memory = run_row(name, batch_size, kind)
+        if "failed" in memory:
+            return memory
+        for key, value in memory.items():
+            result.setdefault(key, {})[kind] = value
+    return result
+
+
+def planned(arguments):
+    """The rows: `[(name, batch size)]`."""
+    names = [name for name in CASES if any(fnmatch(name, pattern) for pattern in arguments.cases)]
+    if not names:
+        sys.exit(f"--cases: no case fits {' '.join(arguments.cases)}; there are {', '.join(CASES)}.")
+    sizes = {
+        name: arguments.batches if name in INFERENCE else [TRAINING_BATCH if name in TRAINING else 1] for name in names
+    }
+    return [(name, size) for name in names for size in sizes[name]]
+
+
+def cpu_name():
+    try:
+        with open("/proc/cpuinfo") as file:
+            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def print_header(rows, arguments):
+    from importlib.metadata import version
+
+    versions = f"TensorFlow {version('tensorflow')}, Keras {version('keras')}"
+    print(f"{cpu_name()}, {os.cpu_count()} cores; {versions}; {date.today()}")
+    drawn = sorted({CASES[name].preset for name, _ in rows if not is_real(CASES[name].preset, arguments.data)})
+    maps = f"facades drawn by code, not real maps, for: {', '.join(drawn)}" if drawn else "real label maps"
+    print(f"base filters {arguments.base_filters}, {arguments.repeats} repeats; {maps}")
+    half = f"{'ms half':>10}{'MiB half':>10}{'PSNR':>7}" if arguments.half else ""
+    names = f"{'case':<18}{'batch':>6}{'maps':>6}{'ms dense':>10}{'ms table':>10}{'ratio':>8}{'smallest':>10}"
+    print(
+        f"{names}{'MiB start':>11}{'MiB dense':>11}{'MiB table':>11}{'difference':>12}{half}  5x5 %; 3x3 %", flush=True
+    )
+
+
+def percents(shares):
+    return " ".join(f"{100 * share:.{0 if share >= 0.1 else 1}f}" for share in shares)
+
+
+def print_row(name, batch_size, result, half):
+    start = f"{name:<18}{batch_size:>6}"
+    if "failed" in result:
+        print(f"{start}  {result['failed']}", flush=True)
+        return
+    times, peak = result["ms"], result["peak"]
+    line = f"{start}{result['maps']:>6}{times['dense']:>10.0f}{times['table']:>10.0f}{result['ratio']:>7.2f}x"
+    line += f"{result['smallest']:>9.2f}x{result['start']['dense']:>11.0f}"
+    line += f"{peak['dense']:>11.0f}{peak['table']:>11.0f}{result['difference']:>12.1e}"
+    if "half" in times:
+        line += f"{times['half']:>10.0f}{peak['half']:>10.0f}{result['psnr']:>7.1f}"
+    elif half:
+        line += " " * 27
+    if "wide" in result:
+        line += f"  {percents(result['wide'])}; {percents(result['narrow'])}"
+    print(line, flush=True)
+
+
+def print_growth(what, results):
+    """How time grows: a table of `results`, `{px or classes: a row's result}`, each kind against its own first row."""
+    if len(results) < 2:
+        return
+    first = next(iter(results.values()))["ms"]
+    print(f"\n{what:>8}{'ms dense':>12}{'growth':>9}{'ms table':>12}{'growth':>9}{'ratio':>9}")
+    for key, result in results.items():
+        cells = "".join(f"{result['ms'][kind]:>12.0f}{result['ms'][kind] / first[kind]:>8.2f}x" for kind in KINDS)
+        print(f"{key:>8}{cells}{result['ratio']:>8.2f}x")
+
+
+def by_number(results, prefix):
+    """The rows of one sweep at batch size 1, by the number in their names."""
+    single = {name: result for (name, size), result in results.items() if size == 1 and name.startswith(prefix)}
+    found = {int(name.removeprefix(prefix)): result for name, result in single.items()}
+    return dict(sorted(found.items()))
+
+
+def print_summary(results):
+    device_names = " and ".join(sorted({result["device"] for result in results.values()}))
+    worst = results.get(("random", 1))
+    if worst:
+        verdict = "held" if worst["smallest"] >= WORST_RATIO else "MISSED"
+        print(f"\nno patch repeats: {worst['smallest']:.2f}x; at least {WORST_RATIO:.2f}x is the aim: {verdict}")
+    ratios = "; ".join(f"{name} x{size} {result['smallest']:.2f}x" for (name, size), result in results.items())
+    print(f"\nsmallest ratios, on {device_names}: {ratios}")
+
+
+def draw(path, results):
+    """Milliseconds of a picture against its side, both kinds, as a PNG file."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+    from matplotlib import ticker
+
+    figure, axes = plt.subplots(figsize=(6.4, 4.4), layout="constrained")
+    sides = list(results)
+    for kind, marker in zip(KINDS, "os", strict=True):
+        times = [result["ms"][kind] for result in results.values()]
+        axes.plot(sides, times, marker=marker, label=kind)
+        axes.annotate(kind, (sides[-1], times[-1]), xytext=(8, -4), textcoords="offset points")
+    for side, result in results.items():
+        place = {"xytext": (0, -16), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(f"{result['ratio']:.1f}x", (side, result["ms"]["table"]), **place)
+    axes.set(xscale="log", yscale="log", xlabel="side of the picture, pixels", ylabel="milliseconds a picture")
+    axes.set_title("Facades generator at batch size 1; dense over table", fontsize="medium")
+    axes.set_xticks(sides, [str(side) for side in sides])
+    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
+    axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))
+    axes.minorticks_off()
+    axes.margins(x=0.16, y=0.15)
+    axes.grid(alpha=0.3)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path, dpi=150)
+
+
+def main():
+    arguments = parser().parse_args()
+    if arguments.row:
+        print(json.dumps(measure(*json.loads(arguments.row), arguments)))
+        return
+    rows, results = planned(arguments), {}
+    print_header(rows, arguments)
+    for name, batch_size in rows:
+        result = row(name, batch_size, arguments)
+        print_row(name, batch_size, result, arguments.half)
+        if "failed" not in result:
+            results[name, batch_size] = result
+    print_growth("px", by_number(results, "facades_"))
+    print_growth("classes", by_number(results, "classes_"))
+    if results:
+        print_summary(results)
+    resolutions = by_number(results, "facades_")
+    if arguments.figure and len(resolutions) > 1:
+        draw(arguments.figure, resolutions)
+    elif arguments.figure:
+        print("no figure: it needs two sizes of facades at batch size 1")
+
+
+if __name__ == "__main__":
+    main()
