@@ -160,8 +160,7 @@ class SPADEResBlock(keras.layers.Layer):
         conv.build(shape)
         return norm, conv
 
-    @property
-    def branches(self):
+    def branches(self):  # no property: Keras would save its lists
         """The block's two or three pairs of `SPADE` and `SpectralNormConv2D`."""
         pairs = [(self.norm_0, self.conv_0), (self.norm_1, self.conv_1)]
         return [*pairs, (self.norm_s, self.conv_s)] if self.learned_shortcut else pairs

@@ -27,7 +27,7 @@ def fold(generator, precision="float32", **overrides):
         for target, source in zip(getattr(result, part).weights, getattr(generator, part).weights, strict=True):
             target.assign(source)
     for target, source in zip(result.blocks, generator.blocks, strict=True):
-        for (norm, conv), (norm_source, conv_source) in zip(target.branches, source.branches, strict=True):
+        for (norm, conv), (norm_source, conv_source) in zip(target.branches(), source.branches(), strict=True):
             norm.fold_statistics(norm_source)
             conv.kernel.assign(conv_source.normalized_kernel())
             if conv.bias is not None:

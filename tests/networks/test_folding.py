@@ -45,7 +45,7 @@ def test_kernels_are_divided_by_sigma():
     generator = trained()
     folded = fold(generator)
     for block, other in zip(generator.blocks, folded.blocks, strict=True):
-        for (_, conv), (_, conv_folded) in zip(block.branches, other.branches, strict=True):
+        for (_, conv), (_, conv_folded) in zip(block.branches(), other.branches(), strict=True):
             matrix = np.asarray(conv.kernel, "float64").reshape(-1, conv.filters)
             sigma = np.asarray(conv.v, "float64") @ matrix @ np.asarray(conv.u, "float64")
             kernel = np.asarray(conv_folded.kernel).reshape(-1, conv.filters)
