@@ -149,18 +149,14 @@ class PatchTableLevel(NamedTuple):
             return self._dense(channels, kernel.dtype).convolve(kernel, bias, strides, padding)
         padding = (size - 1) // 2 if padding is None else padding
         around = [[0, 0], [padding, padding], [padding, padding]]
-        ids = tf.pad(self.ids, around, constant_values=channels)
-        (height, width), values = tf.unstack(tf.shape(ids)[1:]), _embedding(kernel)
-        taps = [
-            ids[:, i : height - size + i + 1 : strides, j : width - size + j + 1 : strides]
-            for i in range(size)
-            for j in range(size)
-        ]
-        parts = tf.stack(taps, axis=-1) + tf.range(size * size) * values.shape[1]
+        ids, values = tf.pad(self.ids, around, constant_values=channels), _embedding(kernel)
+        windows = [slice(i, i - size + 1 or None, strides) for i in range(size)]
+        parts = tf.stack([ids[:, rows, columns] for rows in windows for columns in windows], axis=-1)
+        parts += tf.range(size * size) * values.shape[1]
         places = tf.shape(parts)[:-1]
         owners = tf.repeat(tf.range(tf.reduce_prod(places)), size * size)
         sums = tf.sparse.segment_sum(tf.reshape(values, [-1, filters]), tf.reshape(parts, [-1]), owners)
-        sums = tf.reshape(sums, [*tf.unstack(places), filters]) + tf.cast(bias, tf.float32)
+        sums = tf.reshape(sums, tf.concat([places, [filters]], axis=0)) + tf.cast(bias, tf.float32)
         return tf.cast(sums, kernel.dtype)
 
     def modulation(self, shared, scale, shift):

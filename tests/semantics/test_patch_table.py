@@ -9,6 +9,7 @@ from dagan_tf.semantics import Semantics, patch_table
 from tests.conftest import conv2d
 from tests.semantics.conftest import (
     CLASSES,
+    HIDDEN,
     OUTPUTS,
     assert_near,
     convolutions,
@@ -419,3 +420,18 @@ def test_gradients_in_half_precision_of_a_large_flat_map(dtype, tolerance):
     results = gradients(table, tensors(layers, dtype), tf.cast(x, dtype))
     for gradient, expected in zip(results, gradients(table, tensors(layers), x), strict=True):
         assert_near(gradient, expected, 4 * tolerance)
+
+
+def test_shapes_are_known_while_tracing():
+    """But for the batch: upsampling needs them."""
+    shared, *factors = tensors(convolutions())
+
+    @tf.function(input_signature=[tf.TensorSpec((None, 8, 12), "int32")])
+    def shapes(labels):
+        table = level(labels)
+        assert table.convolve(*shared).shape == (None, 8, 12, HIDDEN)
+        assert table.convolve(*shared, strides=2, padding=2).shape == (None, 5, 7, HIDDEN)
+        assert table.modulation(shared, *factors)(tf.zeros((1, 8, 12, OUTPUTS))).shape[1:] == (8, 12, OUTPUTS)
+        return tf.shape(labels)
+
+    shapes.get_concrete_function()
