@@ -17,6 +17,7 @@ from dagan_tf.errors import UserError
 from tests.conftest import ROOT
 
 SMALL = ["--image-size", "32", "--base-filters", "4", "--discriminator-filters", "4", "--spade-filters", "8"]
+SMALL += ["--semantics", "dense"]  # quicker to trace
 TINY = ["--dataset", "procedural", "--num-examples", "12", *SMALL, "--perceptual", "off"]
 
 
