@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 
@@ -9,10 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 from PIL import Image
+from tensorflow.core.protobuf import saved_model_pb2
 
 from dagan_tf import export
 from dagan_tf.errors import UserError
 from dagan_tf.training.run import load_model
+from tests.serving.conftest import sample_maps
 
 
 @pytest.fixture(scope="module")
@@ -61,6 +64,39 @@ def test_versions_follow_and_another_size_fits(finished_run, models, tmp_path, c
     assert pictures(folder / "2", labels((64, 32))).shape == (3, 64, 32, 3)
     assert {p: p.stat().st_mtime_ns for p in (folder / "1").rglob("*")} == before
     assert not list(folder.glob(".*"))
+
+
+def operators(version):
+    """The types of all operators of a SavedModel."""
+    model = saved_model_pb2.SavedModel.FromString((version / "saved_model.pb").read_bytes())
+    graph = model.meta_graphs[0].graph_def
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    return {node.op for node in nodes}
+
+
+def test_bfloat16(finished_run, tmp_path, capsys):
+    run(finished_run, tmp_path / "m", "--precision", "bfloat16")
+    decibels = float(re.search(r"bfloat16.*?([\d.]+) dB", capsys.readouterr().out).group(1))
+    assert decibels >= 40
+    model, config, _ = load_model(finished_run[0].path)
+    label = sample_maps(config)
+    image, expected = pictures(tmp_path / "m/1", label) / 255, model.generate(label) / 255
+    assert -10 * np.log10(np.mean((image - expected) ** 2)) >= 40
+    card = json.loads((tmp_path / "m/1/assets.extra/model_card.json").read_text())
+    assert card["precision"] == "bfloat16"
+    sizes = [(p / "variables/variables.data-00000-of-00001").stat().st_size for p in [tmp_path / "m/1"]]
+    run(finished_run, tmp_path / "m")
+    sizes.append((tmp_path / "m/2/variables/variables.data-00000-of-00001").stat().st_size)
+    assert sizes[0] < 0.65 * sizes[1]
+
+
+def test_semantics(finished_run, tmp_path):
+    """The run is of the dense kind: a flag exports it with the table, and without."""
+    for version, flags, expected in [("1", ["--semantics", "auto"], True), ("2", [], False)]:
+        run(finished_run, tmp_path / "m", *flags)
+        assert ("Unique" in operators(tmp_path / "m" / version)) is expected
+    first, second = (pictures(tmp_path / "m" / version, labels()).astype(int) for version in "12")
+    assert np.abs(first - second).max() <= 1
 
 
 def test_the_name_is_that_of_the_folder(finished_run, tmp_path, monkeypatch):

@@ -126,8 +126,9 @@ class TableModulation(NamedTuple):
     """int32 (B, h, w)."""
 
     def __call__(self, x):
-        y = tf.cast(x, tf.float32) * tf.gather(self.scale, self.index) + tf.gather(self.shift, self.index)
-        return tf.cast(y, x.dtype)
+        with tf.control_dependencies([x]):  # else the full-size maps of all layers are made, and held, at the start
+            scale, shift = (tf.gather(rows, self.index) for rows in (self.scale, self.shift))
+        return tf.cast(tf.cast(x, tf.float32) * scale + shift, x.dtype)
 
 
 class PatchTableLevel(NamedTuple):

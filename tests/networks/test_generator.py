@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dagan_tf.config import ATTENTIONS, ModelConfig
+from dagan_tf.config import ATTENTIONS, SEMANTICS, ModelConfig
 from dagan_tf.errors import UserError
 from dagan_tf.networks import Generator
 from dagan_tf.presets import PRESETS
@@ -168,6 +168,38 @@ def test_instance_edges():
     np.testing.assert_array_equal(network(renamed), image)
     with pytest.raises(UserError, match='give "instance"'):
         network({"label": given["label"]})
+
+
+def gradients(network, given, cotangent):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_sum(network(given, training=True) * cotangent)
+    return [gradient.numpy() for gradient in tape.gradient(loss, network.trainable_variables)]
+
+
+@pytest.mark.parametrize("side", [8, 1])
+def test_the_patch_table_makes_the_dense_pictures_and_gradients(side):
+    """All levels together, with instance edges, for maps of blocks of 8x8 pixels and for noise."""
+    config = small(num_classes=40, use_instance_edges=True, image_size=(64, 32))
+    networks = {kind: Generator(config.replace(semantics=kind), name="generator") for kind in SEMANTICS}
+    weights = enlarge(networks["dense"]).get_weights()
+    rng = np.random.default_rng(0)
+    coarse = rng.integers(40, size=(2, 64 // side, 32 // side)).astype("int32")
+    label = np.kron(coarse, np.ones((1, side, side), "int32"))
+    given = {"label": tf.constant(label), "instance": tf.constant(label // 3)}
+    cotangent = tf.constant(rng.normal(size=(2, 64, 32, 3)), "float32")
+    pictures, slopes = {}, {}
+    for kind, network in networks.items():
+        network.set_weights(weights)
+        pictures[kind] = network(given).numpy()
+        slopes[kind] = gradients(network, given, cotangent)
+    check_image(pictures["dense"], config)
+    assert pictures["dense"].std() > 0.01
+    largest = max(np.abs(slope).max() for slope in slopes["dense"])
+    for kind in ("patch_table", "auto"):
+        assert np.abs(pictures[kind] - pictures["dense"]).max() < 1e-5
+        for slope, expected in zip(slopes[kind], slopes["dense"], strict=True):
+            # Sums that cancel, as of a bias before a normalisation, have the rounding errors of their terms.
+            assert np.abs(slope - expected).max() < 1e-4 * np.abs(expected).max() + 1e-6 * largest
 
 
 def test_label_map_of_another_size():
