@@ -16,7 +16,7 @@ train: .venv/installed
 	$(BIN)/python -m dagan_tf.train $(QUICK_START)
 
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

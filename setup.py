@@ -17,7 +17,8 @@ EXTRAS = {
     "notebooks": ["jupyterlab", "ipywidgets"],
 }
 # One version of PyTorch: it is the independent reader and writer of .pth files in the tests.
-EXTRAS["dev"] = ["pytest", "ruff", "scipy", "jax", "torch==2.13.0", "openvino", *EXTRAS["serving"], *EXTRAS["tflite"]]
+EXTRAS["dev"] = ["pytest", "pytest-xdist", "ruff", "scipy", "jax", "torch==2.13.0", "openvino"]
+EXTRAS["dev"] += [*EXTRAS["serving"], *EXTRAS["tflite"]]
 
 setup(
     name="dagan_tf",

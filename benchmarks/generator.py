@@ -11,9 +11,10 @@ folded generator under `tf.function`; a training step is both networks' updates 
 photographs are noise. Times are of a whole batch.
 
 A case has up to --maps batches of label maps: times are medians over them of the medians over --repeats, ratio and
-smallest ratio are over each batch's own, the difference is the largest there is: of the pictures, in units of their
-standard deviation, or of the first step's losses, relative. "5x5" and "3x3" are the distinct patches of ids in percent
-of the pixels, at factor 1, 2, 4, ... of the label map's size. PSNR is that of bfloat16 against dense in float32.
+smallest ratio are over each batch's own, the difference is the largest there is: of the pictures, relative to their
+largest magnitude, or of the first step's losses, relative (the generator's losses come after Adam's first step of the
+discriminator, a sign that rounding can turn). "5x5" and "3x3" are the distinct patches of ids in percent of the pixels,
+at factor 1, 2, 4, ... of the label map's size. PSNR is that of bfloat16 against dense in float32.
 """
 
 import argparse
@@ -21,16 +22,13 @@ import json
 import math
 import os
 import platform
-import resource
-import statistics
 import subprocess
 import sys
-import time
 from datetime import date
 from fnmatch import fnmatch
 from pathlib import Path
 
-from label_maps import Case, batches, is_real
+from label_maps import Case, is_real
 
 INFERENCE = {
     "facades_256": Case("facades", (256, 256)),
@@ -50,9 +48,7 @@ CASES = INFERENCE | SINGLE | TRAINING
 
 KINDS = {"dense": ("dense", "float32"), "table": ("auto", "float32")}
 HALF = {"half": ("auto", "bfloat16")}
-TRAINING_BATCH, TRAINING_MAPS = 2, 2
-SETTLING_SIZE, SETTLING_STEPS = 256, 4
-PICTURE_STD = 0.7  # before tanh: neither grey nor saturated
+TRAINING_BATCH = 2
 LARGE = 2 * 1024**2  # pixels of a batch from which on a dense generator of full width needs more than 20 GiB
 WORST_RATIO = 0.95
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -72,221 +68,13 @@ def parser():
     data = "folder of real label maps, see label_maps.py (default: shared/data beside the repository)"
     result.add_argument("--data", type=Path, default=DATA, help=data)
     result.add_argument("--figure", type=Path, help="PNG file of time against resolution (default: none)")
-    result.add_argument("--row", help=argparse.SUPPRESS)
     return result
-
-
-# What a row's own processes do.
-
-
-def ms(function, argument):
-    """Milliseconds of a call."""
-    start = time.perf_counter()
-    function(argument)
-    return 1000 * (time.perf_counter() - start)
-
-
-def in_turns(functions, inputs, repeats):
-    """Milliseconds of functions `{kind: function}`: `{kind: [a median for each input]}`."""
-    result = {kind: [] for kind in functions}
-    for one in inputs:
-        times = {kind: [] for kind in functions}
-        for _ in range(repeats):
-            for kind, function in functions.items():
-                times[kind].append(ms(function, one))
-        for kind in functions:
-            result[kind].append(statistics.median(times[kind]))
-    return result
-
-
-def compared(times, baseline="dense"):
-    ratios = [dense / table for dense, table in zip(times[baseline], times["table"], strict=True)]
-    medians = {kind: statistics.median(values) for kind, values in times.items()}
-    return {"ms": medians, "ratio": statistics.median(ratios), "smallest": min(ratios)}
-
-
-def device():
-    """The GPU's name, or "CPU"."""
-    import tensorflow as tf
-
-    gpus = tf.config.list_physical_devices("GPU")
-    return tf.config.experimental.get_device_details(gpus[0])["device_name"] if gpus else "CPU"
-
-
-def peak_mib():
-    """Of this process; on a GPU, of its memory."""
-    if device() == "CPU":
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    import tensorflow as tf
-
-    return tf.config.experimental.get_memory_info("GPU:0")["peak"] / 2**20
-
-
-def tensors(inputs):
-    import tensorflow as tf
-
-    return [{key: tf.constant(value) for key, value in batch.items()} for batch in inputs]
-
-
-def settled_generator(case, arguments):
-    """A generator of random weights whose pictures are neither grey nor saturated.
-
-    Singular vectors and batch statistics settle on maps of at most 256 pixels a side: weights fit every size.
-    """
-    import keras
-    import tensorflow as tf
-    from keras import ops
-
-    from dagan_tf.networks import Generator
-
-    size = tuple(min(side, SETTLING_SIZE) for side in case.size)
-    case = case._replace(size=size, maps="regions" if case.maps == "regions" else "real")
-    inputs = tensors(batches(case, 1, 1, arguments.data))[0]
-    keras.utils.set_random_seed(0)
-    generator = Generator(case.config(base_filters=arguments.base_filters))
-    for weight in generator.trainable_weights:
-        std = 0.1 if len(weight.shape) < 2 else 1 / math.sqrt(math.prod(weight.shape[:-1]))
-        weight.assign(tf.random.normal(weight.shape, stddev=std))
-    for _ in range(SETTLING_STEPS):
-        generator(inputs, training=True)
-    last = generator.conv_img
-    before = last(ops.leaky_relu(generator.attention(generator.features(inputs)), 0.2))
-    mean, std = (function(before, axis=(0, 1, 2)) for function in (tf.reduce_mean, tf.math.reduce_std))
-    last.bias.assign((last.bias - mean) * PICTURE_STD / std)
-    last.kernel.assign(last.kernel * PICTURE_STD / std)
-    return generator
-
-
-def traced(generator):
-    import tensorflow as tf
-
-    function = tf.function(generator)
-    return lambda inputs: function(inputs).numpy()
-
-
-def folded_generators(kinds, case, arguments):
-    """The same weights in each kind, as functions: `{kind: function}`."""
-    from dagan_tf.networks.folding import fold
-
-    generator = settled_generator(case, arguments)
-    return {
-        kind: traced(fold(generator, precision, semantics=semantics, image_size=case.size))
-        for kind, (semantics, precision) in kinds.items()
-    }
-
-
-def fresh_generator(kind, case, arguments):
-    """A folded generator that was never anything else: folding takes memory of its own."""
-    from dagan_tf.networks import Generator
-    from dagan_tf.networks.folding import POLICIES
-
-    semantics, precision = kind
-    config = case.config(base_filters=arguments.base_filters, semantics=semantics)
-    return traced(Generator(config, folded=True, dtype=POLICIES[precision]))
-
-
-def patch_shares(inputs, config):
-    """Distinct 5x5 and 3x3 patches a pixel at each factor, medians over the batches."""
-    from dagan_tf.networks.generator import stages
-    from dagan_tf.semantics import Semantics
-
-    config = config.replace(semantics="patch_table")
-    wide, narrow = [], []
-    for factor in sorted({stage.factor for stage in stages(config)}):
-        levels = [Semantics.from_inputs(batch, config).level(factor) for batch in inputs]
-        counts = [(level.wide_patches.count, level.patches.count) for level in levels]
-        shares = [[int(count) / math.prod(levels[0].patches.index.shape) for count in pair] for pair in counts]
-        wide.append(statistics.median(share for share, _ in shares))
-        narrow.append(statistics.median(share for _, share in shares))
-    return {"wide": wide, "narrow": narrow}
-
-
-def difference(picture, expected):
-    """The largest difference of two pictures, in units of the second one's standard deviation."""
-    return float(abs(picture - expected).max() / expected.std())
-
-
-def psnr(picture, expected):
-    """In decibel; pictures lie in [-1, 1]."""
-    return 10 * math.log10(4 / float(((picture - expected) ** 2).mean()))
-
-
-def measure_inference(case, batch_size, arguments):
-    functions = folded_generators(KINDS | (HALF if arguments.half else {}), case, arguments)
-    inputs = tensors(batches(case, batch_size, arguments.maps, arguments.data))
-    differences, noise = [], []
-    for batch in inputs:  # also traces and warms up
-        pictures = {kind: function(batch) for kind, function in functions.items()}
-        differences.append(difference(pictures["table"], pictures["dense"]))
-        if arguments.half:
-            noise.append(psnr(pictures["half"], pictures["dense"]))
-    result = compared(in_turns(functions, inputs, arguments.repeats))
-    result |= {"maps": len(inputs) * batch_size, "difference": max(differences), "psnr": min(noise, default=None)}
-    return result | patch_shares(inputs, case.config())
-
-
-def training_inputs(case, arguments):
-    import tensorflow as tf
-
-    inputs = tensors(batches(case, TRAINING_BATCH, min(arguments.maps, TRAINING_MAPS), arguments.data))
-    shape = (TRAINING_BATCH, *case.size, 3)
-    return [{**batch, "image": tf.random.uniform(shape, -1, 1, seed=1)} for batch in inputs]
-
-
-def training_step(kind, case, arguments):
-    """A model with the weights of seed 0, and its step, which returns the losses as floats."""
-    import keras
-    import tensorflow as tf
-
-    from dagan_tf.training.dagan import DAGAN
-
-    keras.utils.set_random_seed(0)
-    model = DAGAN(case.config(base_filters=arguments.base_filters, semantics=kind[0]))
-    model.compile()
-    step = tf.function(model.train_step)
-    return model, lambda batch: {name: float(value) for name, value in step(batch).items()}
-
-
-def measure_training(case, _, arguments):
-    models, steps = {}, {}
-    for kind, what in KINDS.items():
-        models[kind], steps[kind] = training_step(what, case, arguments)
-    models["table"].set_weights(models["dense"].get_weights())
-    inputs = training_inputs(case, arguments)
-    # The generator's losses see the updated discriminator: Adam's first step is a sign, which rounding can turn.
-    first = {kind: step(inputs[0]) for kind, step in steps.items()}
-    changes = [abs(first["table"][name] - value) / abs(value) for name, value in first["dense"].items()]
-    result = compared(in_turns(steps, inputs, arguments.repeats))
-    return result | {"maps": len(inputs) * TRAINING_BATCH, "difference": max(changes)}
-
-
-def measure_memory(name, batch_size, kind, arguments):
-    """What a process that does nothing but run one kind has before its first call, and its peak."""
-    case, kind = CASES[name], (KINDS | HALF)[kind]
-    if name in TRAINING:
-        function, inputs = training_step(kind, case, arguments)[1], training_inputs(case, arguments)
-    else:
-        function = fresh_generator(kind, case, arguments)
-        inputs = tensors(batches(case, batch_size, arguments.maps, arguments.data))
-    start = peak_mib()
-    for batch in inputs:
-        function(batch)
-    return {"start": start, "peak": peak_mib()}
-
-
-def measure(name, batch_size, kind, arguments):
-    if kind:
-        return measure_memory(name, batch_size, kind, arguments)
-    function = measure_training if name in TRAINING else measure_inference
-    return function(CASES[name], batch_size, arguments) | {"device": device()}
-
-
-# What the parent process does: it loads no TensorFlow, so that the rows have the memory.
 
 
 def run_row(name, batch_size, kind=None):
     """The result of `measure` in a process of its own, or `{"failed": why}`."""
-    command = [sys.executable, __file__, *sys.argv[1:], "--row", json.dumps([name, batch_size, kind])]
+    script = Path(__file__).with_name("generator_row.py")
+    command = [sys.executable, script, json.dumps([name, batch_size, kind]), *sys.argv[1:]]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode:
         lines = done.stderr.strip().splitlines() or [""]
@@ -424,9 +212,6 @@ def draw(path, results):
 
 def main():
     arguments = parser().parse_args()
-    if arguments.row:
-        print(json.dumps(measure(*json.loads(arguments.row), arguments)))
-        return
     rows, results = planned(arguments), {}
     print_header(rows, arguments)
     for name, batch_size in rows:

@@ -84,10 +84,9 @@ def test_bfloat16(finished_run, tmp_path, capsys):
     assert -10 * np.log10(np.mean((image - expected) ** 2)) >= 40
     card = json.loads((tmp_path / "m/1/assets.extra/model_card.json").read_text())
     assert card["precision"] == "bfloat16"
-    sizes = [(p / "variables/variables.data-00000-of-00001").stat().st_size for p in [tmp_path / "m/1"]]
     run(finished_run, tmp_path / "m")
-    sizes.append((tmp_path / "m/2/variables/variables.data-00000-of-00001").stat().st_size)
-    assert sizes[0] < 0.65 * sizes[1]
+    half, full = ((tmp_path / f"m/{n}/variables/variables.data-00000-of-00001").stat().st_size for n in (1, 2))
+    assert half < 0.65 * full
 
 
 def test_semantics(finished_run, tmp_path):

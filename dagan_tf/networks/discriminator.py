@@ -44,8 +44,9 @@ class PatchDiscriminator(keras.layers.Layer):
     Args:
         filters: channels of the first layer; they double in each layer up to 512.
 
-    Call: `scale(image, level)` with image (kB, H, W, 3) and the level of B label maps, which are those of each B images
-    in turn; the input of the paper's first layer is their concatenation, and a convolution of it is a sum of two.
+    Build it with the channels of label map and image together. Call: `scale(image, level)` with image (kB, H, W, 3) and
+    the level of B label maps, which are those of each B images in turn; the input of the paper's first layer is their
+    concatenation, and a convolution of it is a sum of two.
     Returns the list of the five layers' outputs; the last, (kB, h, w, 1), is the score.
     """
 
@@ -115,6 +116,7 @@ class Discriminator(keras.Model):
     def __init__(self, config, **kwargs):
         super().__init__(**kwargs)
         self.config = config
+        self.supports_jit = config.semantics != "patch_table"  # Keras compiles with XLA on GPUs what does
         self.scales = [
             PatchDiscriminator(config.discriminator_filters, name=f"scale_{i}", dtype=self.dtype_policy)
             for i in range(config.num_discriminators)
@@ -132,12 +134,14 @@ class Discriminator(keras.Model):
 
     def call(self, inputs, training=False):
         semantics = Semantics.from_inputs(inputs, self.config, self.compute_dtype)
-        image, one_hot, level = ops.cast(inputs["image"], self.compute_dtype), None, semantics.level()
+        image, level = ops.cast(inputs["image"], self.compute_dtype), semantics.level()
         features = []
         for i, scale in enumerate(self.scales):
+            if i == 1:
+                one_hot = semantics.one_hot()
             if i:
-                one_hot = downsample(semantics.one_hot() if one_hot is None else one_hot)
-                image, level = downsample(image), DenseLevel(one_hot)
+                one_hot, image = downsample(one_hot), downsample(image)
+                level = DenseLevel(one_hot)
             features.append(scale(image, level, training=training))
         return features
 

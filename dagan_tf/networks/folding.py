@@ -7,12 +7,12 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 def fold(generator, precision="float32", **overrides):
-    """A generator for inference that computes the same pictures, without u, v, sigma and running statistics.
+    """A generator for inference that computes the same function, without u, v, sigma and running statistics.
 
     Args:
         generator: a `Generator`; it is not changed.
-        precision: "float32" or "bfloat16": in which its large kernels are stored and multiplied; sums, modulation and
-            tanh are in float32 either way.
+        precision: "float32" or "bfloat16": in which its large kernels are stored and multiplied, and its feature maps
+            kept; sums of products, modulation and tanh are in float32 either way.
         **overrides: fields of its `ModelConfig` that do not change the weights: `image_size`, `semantics`.
 
     Returns:

@@ -54,6 +54,7 @@ class Generator(keras.Model):
     def __init__(self, config, folded=False, **kwargs):
         super().__init__(**kwargs)
         self.config = config
+        self.supports_jit = config.semantics != "patch_table"  # Keras compiles with XLA on GPUs what does
         self.folded = folded
         self.stages = stages(config)
         policy = self.dtype_policy

@@ -38,7 +38,7 @@ class DenseLevel(NamedTuple):
         Args:
             kernel: (k, k, S, F), bias: (F,).
             strides: step in both directions.
-            padding: zero rows and columns added on every side; `None` keeps the size at stride 1.
+            padding: zero rows and columns on every side; `None`, for odd kernels at stride 1 only, keeps the size.
 
         Returns:
             (B, h', w', F) in the kernel's dtype.

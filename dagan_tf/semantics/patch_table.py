@@ -6,17 +6,19 @@ patches of these numbers; the hidden layer is computed for the first, scale and 
 their values up. An instance edge is a part of the id. Outside the map is a number of its own among the 3x3 patches,
 whose hidden layer is zero; among the ids it is that of a pixel without a class.
 
-The numbers are those of the dense level but for the order of sums. There is no hashing that could collide: a patch is
-written as one integer of 64 bits, in base "how many there are", and where that could overflow the level computes
-densely.
+The numbers are those of the dense level but for the order of sums. There is no hashing that could collide: three
+neighbours in a row, then three such rows, are written as one integer of 64 bits, in base "how many there are", and
+where that could overflow the level computes densely.
 """
 
+import os
+import re
 from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
-from dagan_tf.semantics.dense import DenseLevel, joined
+from dagan_tf.semantics.dense import DenseLevel
 
 LIMIT = 2**21 - 1
 """Numbers of which three fit into one signed integer of 64 bits."""
@@ -32,9 +34,10 @@ WIDE = 0.25
 
 def under_xla():
     """Whether what is traced now will be compiled by XLA, which needs static shapes."""
-    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph()) or bool(
-        tf.config.optimizer.get_jit()
-    )
+    # No public function tells the first, nor knows the flags of the third.
+    compiled = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
+    clustered = re.search("tf_xla_auto_jit=[12]", os.environ.get("TF_XLA_FLAGS", ""))
+    return compiled or bool(tf.config.optimizer.get_jit()) or bool(clustered)
 
 
 class Triples(NamedTuple):
@@ -173,11 +176,13 @@ class PatchTableLevel(NamedTuple):
     def _looked_up(self, shared, scale, shift):
         hidden = tf.nn.relu(self.patches.convolved(_embedding(shared[0])) + tf.cast(shared[1], tf.float32))
         hidden = tf.concat([hidden, tf.zeros_like(hidden[:1])], axis=0)  # outside the map
-        kernel, bias = joined(scale, shift)
+        hidden = tf.cast(hidden, scale[0].dtype)
+        return self._rows(hidden, *scale), self._rows(hidden, *shift), self.wide_patches.index
+
+    def _rows(self, hidden, kernel, bias):
         # What a 3x3 patch gives at each place of a 5x5 patch: there are fewer of the first.
-        values = tf.matmul(tf.cast(hidden, kernel.dtype), tf.reshape(kernel, [9, *kernel.shape[2:]]))
-        rows = self.wide_patches.convolved(tf.cast(values, tf.float32)) + tf.cast(bias, tf.float32)
-        return *tf.split(rows, 2, axis=-1), self.wide_patches.index
+        values = tf.matmul(hidden, tf.reshape(kernel, [9, *kernel.shape[2:]]))
+        return self.wide_patches.convolved(tf.cast(values, tf.float32)) + tf.cast(bias, tf.float32)
 
     def _convolved(self, shared, scale, shift):
         modulation = self._dense(shared[0].shape[2], shared[0].dtype).modulation(shared, scale, shift)
@@ -215,13 +220,14 @@ def patch_table_level(label_map, edges, num_classes, share=SHARE):
         label_map: (B, h, w) integers; ids outside 0..num_classes-1 are pixels without a class.
         edges: bool (B, h, w), or `None`: no edge channel.
         num_classes: classes of the one-hot map.
-        share: distinct 5x5 patches a pixel up to which they are looked up; beyond, the level computes densely.
+        share: work a pixel, in distinct 3x3 patches, up to which patches are looked up; beyond, the level computes
+            densely.
     """
     channels = num_classes + (edges is not None)
     ids = _ids(label_map, edges, num_classes)
     patches = distinct_patches(ids, 2 * channels + 2, channels)
     wide_patches = distinct_patches(patches.index, patches.count + 1, patches.count)
-    # Of the products, a share of the first is left; a sum of nine for each of the second takes a third of their time.
+    # Of the products, the share of the first is left; each of the second takes a sum of nine.
     work = tf.cast(patches.count, tf.float32) + WIDE * tf.cast(wide_patches.count, tf.float32)
     repeats = work <= share * tf.cast(tf.size(ids), tf.float32)
     return PatchTableLevel(ids, patches, wide_patches, repeats & patches.fits & wide_patches.fits)

@@ -31,7 +31,7 @@ def drawn(config, count=2):
 
 
 def of_run(config, size, data_dir=None, labels=None, instances=None):
-    """The label maps with which TFLite files are calibrated, and those on which they are measured.
+    """The label maps with which TFLite files are calibrated, and those on which exports are measured.
 
     Args:
         config: the `RunConfig`.
@@ -56,7 +56,7 @@ def of_run(config, size, data_dir=None, labels=None, instances=None):
         train, test = source("train"), source("test")
     except UserError as error:
         raise UserError(
-            f"The label maps with which TFLite files are calibrated and measured could not be had. {error} Or give a "
+            f"The label maps with which this export is calibrated and measured could not be had. {error} Or give a "
             "folder of label maps: --labels."
         ) from error
     calibration = _first(train, size, CALIBRATION)

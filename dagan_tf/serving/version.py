@@ -30,7 +30,8 @@ CARD = "model_card.json"
 HIGHEST = 2**63 - 1
 """Of the versions that servers take."""
 LEAST_DECIBELS = 30
-"""A picture in half precision that is farther from Keras' has another fault."""
+"""A picture in half precision that is farther from Keras' is another picture."""
+REPORT = "report this with the versions of TensorFlow and Keras"
 
 
 def next_version(folder):
@@ -140,7 +141,7 @@ def check(folder, generator, examples):
     difference = np.abs(images - expected)
     largest, mean = int(difference.max()), float(difference.mean())
     if largest > 1 or mean > 0.01:
-        raise _apart("at most 1 of 255 apart and 0.01 on average", f"{largest} and {mean:.4f}")
+        raise _apart("at most 1 of 255 apart and 0.01 on average", f"{largest} and {mean:.4f}", REPORT)
     return largest, mean
 
 
@@ -155,14 +156,14 @@ def check_half(folder, generator, examples):
     """
     decibels = psnr(*_both(folder, generator, examples))
     if decibels < LEAST_DECIBELS:
-        raise _apart(f"with a PSNR of {LEAST_DECIBELS} dB", f"{decibels:.1f} dB")
+        raise _apart(f"with a PSNR of {LEAST_DECIBELS} dB", f"{decibels:.1f} dB", "export with --precision float32")
     return decibels
 
 
-def _apart(expected, received):
+def _apart(expected, received, advice):
     return UserError(
-        f"The exported model must draw what Keras draws, {expected}. Received: {received}. Nothing was exported: "
-        "report this with the versions of TensorFlow and Keras."
+        f"The exported model must draw what Keras draws, {expected}. Received: {received}. "
+        f"Nothing was exported: {advice}."
     )
 
 

@@ -82,7 +82,8 @@ def build_model(config, steps_per_epoch):
         perceptual_features=None if perceptual == "off" else VGG19Features(perceptual),
         feature_weight=config.train.feature_weight,
         perceptual_weight=config.train.perceptual_weight,
-        jit_compile=bool(tf.config.list_physical_devices("GPU")),
+        # XLA knows no patch table: "auto" is dense then.
+        jit_compile=bool(tf.config.list_physical_devices("GPU")) and config.model.semantics != "patch_table",
     )
     return model
 

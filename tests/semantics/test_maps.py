@@ -158,8 +158,12 @@ def test_a_function_inside_one_for_xla_gets_a_dense_level():
     assert classes == [DenseLevel]
 
 
-@pytest.fixture
-def clusters_for_xla():
+@pytest.fixture(params=["in the program", "in the environment"])
+def clusters_for_xla(request, monkeypatch):
+    if request.param == "in the environment":
+        monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit")
+        yield
+        return
     before = tf.config.optimizer.get_jit()
     tf.config.optimizer.set_jit("autoclustering")
     yield

@@ -24,7 +24,7 @@ from dagan_tf.data.render import to_uint8
 from dagan_tf.networks.folding import fold
 from dagan_tf.networks.generator import Generator
 from dagan_tf.presets import FACADES
-from dagan_tf.serving import tflite, version
+from dagan_tf.serving import quality, tflite, version
 from dagan_tf.serving.signatures import Signatures
 from tests import golden
 from tests.conftest import ROOT, run_python
@@ -98,6 +98,18 @@ def test_c_api(model, inputs, tmp_path):
     assert done.returncode == 0, done.stderr[-2000:]
     with np.load(tmp_path / "outputs.npz") as outputs:
         assert_agrees(outputs["image"], model.image)
+
+
+def test_half_precision(golden_model, tmp_path):
+    """bfloat16 with the patch table in the session loader of TensorFlow 1 and the C API."""
+    Signatures(fold(golden_model.generator, "bfloat16"), FACADES.dataset).save(tmp_path / "half")
+    np.savez(tmp_path / "inputs.npz", label_map=golden_model.label)
+    run_python(LOAD_V1, tmp_path / "half", tmp_path / "inputs.npz", tmp_path / "v1.npz")
+    done = c_api(tmp_path / "half", tmp_path / "inputs.npz", tmp_path / "c.npz")
+    assert done.returncode == 0, done.stderr[-2000:]
+    for name in ("v1", "c"):
+        with np.load(tmp_path / f"{name}.npz") as outputs:
+            assert 35 < quality.psnr(outputs["image"], golden_model.image) < 80  # a picture, but not that of float32
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (1, 64, 1), (1, 32, 64), (1, 128, 128), (1, 64, 64, 1)])
@@ -231,7 +243,7 @@ def test_pictures_of_1024(tmp_path):
     config = FACADES.model.replace(image_size=(1024, 1024), base_filters=2, spade_filters=4, cam_filters=2)
     keras.utils.set_random_seed(0)
     generator = fold(Generator(config))
-    generator.conv_img.set_weights([300 * weight + 0.1 for weight in generator.conv_img.get_weights()])  # not grey
+    generator.conv_img.set_weights([3000 * weight + 0.1 for weight in generator.conv_img.get_weights()])  # not grey
     with version.new_version(tmp_path / "large") as new:
         version.write(generator, FACADES.dataset, new.path, {"name": "large"})
     label = np.kron(np.random.default_rng(0).integers(13, size=(1, 16, 16)), np.ones((1, 64, 64), int)).astype(np.uint8)

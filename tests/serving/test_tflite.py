@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 
 from dagan_tf.config import TFLITE_KINDS
+from dagan_tf.errors import UserError
 from dagan_tf.networks.folding import fold
+from dagan_tf.networks.generator import Generator
 from dagan_tf.serving import quality, tflite
 from dagan_tf.training.run import load_model
 from tests.conftest import FACADES_FOLDER
@@ -83,6 +85,11 @@ def test_instance_edges():
         assert np.abs(images - expected).mean() < at_most / 4
     other = {**data, "instance": data["instance"] * 0}
     assert np.abs(tflite.generate(files["float32"], other)[0].astype(int) - expected).mean() > 1  # edges are read
+
+
+def test_the_patch_table_is_refused():
+    with pytest.raises(UserError, match=r"semantics 'dense', received 'auto'.*makes one"):
+        next(tflite.convert(Generator(SMALL, folded=True)))
 
 
 def test_psnr():

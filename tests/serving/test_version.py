@@ -11,6 +11,7 @@ import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
 from dagan_tf.config import DatasetSpec
+from dagan_tf.data.render import to_uint8
 from dagan_tf.errors import UserError
 from dagan_tf.networks.folding import fold
 from dagan_tf.networks.generator import Generator
@@ -145,6 +146,29 @@ def test_check_finds_wrong_weights(written, original):
     other.conv_img.bias.assign(np.asarray(other.conv_img.bias) + 0.1)
     with pytest.raises(UserError, match=r"must draw what Keras draws.*Nothing was exported"):
         version.check(written, other, batch())
+
+
+@pytest.fixture(scope="module")
+def half(original, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("half")
+    version.write(fold(original, "bfloat16"), DatasetSpec(3), folder, CARD)
+    return folder
+
+
+def test_check_of_half_precision(half, original):
+    signature = tf.saved_model.load(str(half)).signatures["serving_default"]
+    maps = {"label_map": tf.constant(batch()["label"].astype("uint8"))}
+    maps["instance_map"] = tf.constant(batch()["instance"].astype("int32"))
+    image = signature(**maps)["image"].numpy().astype(float)
+    error = np.mean((image - to_uint8(original(batch())).astype(float)) ** 2)
+    assert version.check_half(half, original, batch()) == pytest.approx(10 * np.log10(255**2 / error))
+
+
+def test_check_of_half_precision_finds_wrong_weights(half, original):
+    other = changed(original)
+    other.conv_img.bias.assign(np.asarray(other.conv_img.bias) + 1)
+    with pytest.raises(UserError, match=r"a PSNR of 30 dB.*Nothing was exported: export with --precision float32"):
+        version.check_half(half, other, batch())
 
 
 def test_check_finds_pictures_that_are_not_finite(written, original):

@@ -98,6 +98,17 @@ def test_a_stopped_run_continues_to_the_same_numbers(finished_run, tmp_path, act
     assert [json.loads(line)["epoch"] for line in run.history.read_text().splitlines()] == [1, 2, 3]
 
 
+def test_a_stopped_run_with_the_patch_table_continues_to_the_same_numbers(tmp_path, act_at_step):
+    config = tiny_config()
+    config = type(config)(config.model.replace(semantics="patch_table"), config.dataset, config.data, config.train)
+    whole, _ = start(tmp_path / "whole", config)
+    act_at_step(4, lambda model: os.kill(os.getpid(), signal.SIGTERM))
+    stopped, outcome = start(tmp_path / "stopped", config)
+    assert outcome.step == 4
+    assert session.train(config, stopped, resume=True, verbose=0).step == 9
+    assert_same(whole, stopped)
+
+
 @pytest.mark.parametrize(("step", "stops_at", "name"), [(4, 5, "g_hinge"), (6, 6, "weights")])
 def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path, act_at_step, step, stops_at, name):
     """In the middle of an epoch a loss tells; after its last step, whose losses were good, the weights themselves."""
