@@ -76,7 +76,7 @@ class SPADE(keras.layers.Layer):
         shared, scale, shift = map(self._conv, ("shared", "gamma", "beta"))
         if not self.folded:
             x, scale = self.norm(x, training=training), (scale[0], 1 + scale[1])
-        return level.modulation(shared, scale, shift)(x)
+        return level.modulate(x, shared, scale, shift)
 
     def _conv(self, name):
         kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")

@@ -5,23 +5,6 @@ from typing import NamedTuple
 from keras import ops
 
 
-class Modulation(NamedTuple):
-    """What SPADE does to a normalised map x (B, h, w, C): x * scale + shift, in x's dtype."""
-
-    scale: object
-    """(B, h, w, C)."""
-    shift: object
-    """(B, h, w, C)."""
-
-    def __call__(self, x):
-        return ops.cast(ops.cast(x, self.scale.dtype) * self.scale + self.shift, x.dtype)
-
-
-def joined(scale, shift):
-    """Two convolutions (kernel, bias) of one input as one: it reads the input once."""
-    return ops.concatenate([scale[0], shift[0]], axis=-1), ops.concatenate([scale[1], shift[1]], axis=-1)
-
-
 class DenseLevel(NamedTuple):
     """A level that holds the one-hot map and convolves it.
 
@@ -49,16 +32,19 @@ class DenseLevel(NamedTuple):
         x = ops.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
         return ops.conv(x, kernel, strides=strides, padding="valid") + bias
 
-    def modulation(self, shared, scale, shift):
-        """The modulation of one SPADE layer: two convolutions on a shared hidden layer with ReLU.
+    def modulate(self, x, shared, scale, shift):
+        """x * scale + shift, both two convolutions of the map on a hidden layer with ReLU, which they share.
 
         Args:
+            x: (B, h, w, C).
             shared, scale, shift: pairs (kernel, bias) of shapes (3, 3, S, N), (N,); (3, 3, N, C), (C,) twice.
 
         Returns:
-            A `Modulation` in the biases' dtype, in which all sums are, too; the products are in the kernels'.
+            (B, h, w, C) in x's dtype. The sums are in the biases' dtype, the products in the kernels'.
         """
-        kernel, bias = joined(scale, shift)
+        # One convolution reads the hidden layer once.
+        kernel, bias = (ops.concatenate(pair, axis=-1) for pair in zip(scale, shift, strict=True))
         hidden = ops.cast(ops.relu(self.convolve(*shared)), kernel.dtype)
         both = ops.cast(ops.conv(hidden, kernel, padding="same"), bias.dtype) + bias
-        return Modulation(*ops.split(both, 2, axis=-1))  # whose gradient is one concatenation; a slice's is two pads
+        scale, shift = ops.split(both, 2, axis=-1)  # whose gradient is one concatenation; a slice's is two pads
+        return ops.cast(ops.cast(x, scale.dtype) * scale + shift, x.dtype)

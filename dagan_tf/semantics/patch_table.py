@@ -115,25 +115,6 @@ def distinct_patches(numbers, count, outside):
     return Patches(tf.reshape(parts, [-1]), owners, patches.index, distinct, rows.fits & patches.fits)
 
 
-class TableModulation(NamedTuple):
-    """What SPADE does to a normalised map x (B, h, w, C): x * scale + shift, both looked up, in x's dtype.
-
-    The sums are in float32 in half precision, too: the gradient of a row is a sum over all places of its patch.
-    """
-
-    scale: tf.Tensor
-    """float32 (n, C): by distinct patch."""
-    shift: tf.Tensor
-    """float32 (n, C): by distinct patch."""
-    index: tf.Tensor
-    """int32 (B, h, w)."""
-
-    def __call__(self, x):
-        with tf.control_dependencies([x]):  # else the full-size maps of all layers are made, and held, at the start
-            scale, shift = (tf.gather(rows, self.index) for rows in (self.scale, self.shift))
-        return tf.cast(tf.cast(x, tf.float32) * scale + shift, x.dtype)
-
-
 class PatchTableLevel(NamedTuple):
     """A level that holds the distinct patches of the label map; see `patch_table`. Made by `patch_table_level`."""
 
@@ -163,31 +144,32 @@ class PatchTableLevel(NamedTuple):
         sums = tf.reshape(sums, tf.concat([places, [filters]], axis=0)) + tf.cast(bias, tf.float32)
         return tf.cast(sums, kernel.dtype)
 
-    def modulation(self, shared, scale, shift):
-        """As `DenseLevel.modulation`."""
-        return TableModulation(
-            *tf.cond(
-                self.repeats,
-                lambda: self._looked_up(shared, scale, shift),
-                lambda: self._convolved(shared, scale, shift),
-            )
+    def modulate(self, x, shared, scale, shift):
+        """As `DenseLevel.modulate`; where patches do not repeat by a `DenseLevel`."""
+        return tf.cond(
+            self.repeats,
+            lambda: self._looked_up(x, shared, scale, shift),
+            lambda: self._dense(shared[0].shape[2], shared[0].dtype).modulate(x, shared, scale, shift),
         )
 
-    def _looked_up(self, shared, scale, shift):
+    def _looked_up(self, x, shared, scale, shift):
         hidden = tf.nn.relu(self.patches.convolved(_embedding(shared[0])) + tf.cast(shared[1], tf.float32))
         hidden = tf.concat([hidden, tf.zeros_like(hidden[:1])], axis=0)  # outside the map
         hidden = tf.cast(hidden, scale[0].dtype)
-        return self._rows(hidden, *scale), self._rows(hidden, *shift), self.wide_patches.index
+        rows = self._rows(hidden, *scale), self._rows(hidden, *shift)
+        x = tf.identity(x)  # of this branch's graph: another's would not be waited for
+        with tf.control_dependencies([x]):  # else a graph makes, and holds, those of all layers at its start
+            scale, shift = (tf.gather(values, self.wide_patches.index) for values in rows)
+        return tf.cast(tf.cast(x, tf.float32) * scale + shift, x.dtype)
 
     def _rows(self, hidden, kernel, bias):
+        """A convolution of the hidden layer, by distinct 5x5 patch: float32 (n, C).
+
+        In half precision, too: the gradient of a row is a sum over all places of its patch.
+        """
         # What a 3x3 patch gives at each place of a 5x5 patch: there are fewer of the first.
         values = tf.matmul(hidden, tf.reshape(kernel, [9, *kernel.shape[2:]]))
         return self.wide_patches.convolved(tf.cast(values, tf.float32)) + tf.cast(bias, tf.float32)
-
-    def _convolved(self, shared, scale, shift):
-        modulation = self._dense(shared[0].shape[2], shared[0].dtype).modulation(shared, scale, shift)
-        rows = [tf.reshape(tf.cast(x, tf.float32), [-1, x.shape[-1]]) for x in modulation]
-        return *rows, tf.reshape(tf.range(tf.size(self.ids)), tf.shape(self.ids))
 
     def _dense(self, channels, dtype):
         one_hot = tf.one_hot(self.ids % (channels + 1), channels, dtype=dtype)

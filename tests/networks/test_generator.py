@@ -180,6 +180,7 @@ def gradients(network, given, cotangent):
 def test_the_patch_table_makes_the_dense_pictures_and_gradients(side):
     """All levels together, with instance edges, for maps of blocks of 8x8 pixels and for noise."""
     config = small(num_classes=40, use_instance_edges=True, image_size=(64, 32))
+    keras.utils.set_random_seed(0)
     networks = {kind: Generator(config.replace(semantics=kind), name="generator") for kind in SEMANTICS}
     weights = enlarge(networks["dense"]).get_weights()
     rng = np.random.default_rng(0)
@@ -199,7 +200,7 @@ def test_the_patch_table_makes_the_dense_pictures_and_gradients(side):
         assert np.abs(pictures[kind] - pictures["dense"]).max() < 1e-5
         for slope, expected in zip(slopes[kind], slopes["dense"], strict=True):
             # Sums that cancel, as of a bias before a normalisation, have the rounding errors of their terms.
-            assert np.abs(slope - expected).max() < 1e-4 * np.abs(expected).max() + 1e-6 * largest
+            assert np.abs(slope - expected).max() < 1e-4 * np.abs(expected).max() + 1e-5 * largest
 
 
 def test_label_map_of_another_size():

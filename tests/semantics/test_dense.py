@@ -1,11 +1,10 @@
-"""The level of one-hot maps, and what a modulation does, against NumPy convolutions."""
+"""The level of one-hot maps against NumPy convolutions."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from dagan_tf.semantics import DenseLevel, Semantics
-from dagan_tf.semantics.dense import Modulation
 from tests.conftest import conv2d
 from tests.semantics.conftest import (
     CLASSES,
@@ -24,23 +23,16 @@ def level(labels=None):
     return DenseLevel(tf.constant(numpy_one_hot(label_map() if labels is None else labels), "float32"))
 
 
-def test_a_modulation_scales_and_then_shifts():
-    modulation = Modulation(tf.constant([[2.0, -1.0]]), tf.constant([[3.0, 5.0]]))
-    np.testing.assert_array_equal(modulation(tf.constant([[10.0, 20.0]])), [[23, -15]])
-
-
 @pytest.mark.parametrize("factor", [1, 2])
 @pytest.mark.parametrize("with_edges", [False, True])
-def test_modulation(factor, with_edges):
+def test_modulate(factor, with_edges):
     labels, instances = label_map(), instance_map() if with_edges else None
     layers = convolutions(CLASSES + with_edges)
     scale, shift = numpy_modulation(numpy_one_hot(labels, instances)[:, ::factor, ::factor], *layers)
     semantics = Semantics(tf.constant(labels), CLASSES, instances if instances is None else tf.constant(instances))
-    modulation = DenseLevel(semantics.one_hot(factor)).modulation(*tensors(layers))
-    assert_near(modulation.scale, scale)
-    assert_near(modulation.shift, shift)
+    dense = DenseLevel(semantics.one_hot(factor))
     x = np.random.default_rng(3).normal(size=scale.shape).astype("float32")
-    assert_near(modulation(tf.constant(x)), x * scale + shift)
+    assert_near(dense.modulate(tf.constant(x), *tensors(layers)), x * scale + shift)
 
 
 @pytest.mark.parametrize("size", [1, 3, 5])
@@ -62,6 +54,6 @@ def test_cells_outside_the_map_add_nothing():
     """On a map of one pixel the middle taps alone are left."""
     shared, scale, shift = convolutions()
     hidden = np.maximum(shared[0][1, 1, 3] + shared[1], 0)
-    modulation = level(np.full((1, 1, 1), 3)).modulation(*tensors((shared, scale, shift)))
-    assert_near(modulation.scale[0, 0, 0], hidden @ scale[0][1, 1] + scale[1])
-    assert_near(modulation.shift[0, 0, 0], hidden @ shift[0][1, 1] + shift[1])
+    x = np.random.default_rng(3).normal(size=(1, 1, 1, OUTPUTS)).astype("float32")
+    modulated = level(np.full((1, 1, 1), 3)).modulate(tf.constant(x), *tensors((shared, scale, shift)))
+    assert_near(modulated, x * (hidden @ scale[0][1, 1] + scale[1]) + hidden @ shift[0][1, 1] + shift[1])

@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 
-from dagan_tf.semantics import Semantics, patch_table
+from dagan_tf.semantics import DenseLevel, Semantics, patch_table
 from tests.conftest import conv2d
 from tests.semantics.conftest import (
     CLASSES,
@@ -185,22 +185,22 @@ def test_convolve(name, with_edges, kind):
 @family
 @edges_or_not
 @pytest.mark.parametrize("kind", TABLES)
-def test_modulation(name, with_edges, kind):
+def test_modulate(name, with_edges, kind):
     labels, instances, layers = case(name, with_edges)
     x = features(labels.shape)
-    result = level(labels, instances, kind).modulation(*tensors(layers))(tf.constant(x))
+    result = level(labels, instances, kind).modulate(tf.constant(x), *tensors(layers))
     scale, shift = numpy_modulation(numpy_one_hot(labels, instances), *layers)
     assert_near(result, x * scale + shift)
-    assert_near(result, level(labels, instances, "dense").modulation(*tensors(layers))(tf.constant(x)))
+    assert_near(result, level(labels, instances, "dense").modulate(tf.constant(x), *tensors(layers)))
 
 
 def gradients(level, layers, x):
-    """Of weighted outputs of `modulation` and squared outputs of `convolve`: by kernels and biases in turn, and x."""
+    """Of weighted outputs of `modulate` and squared outputs of `convolve`: by kernels and biases in turn, and x."""
     sources = [*(tensor for pair in layers for tensor in pair), x]
     weights = tf.stop_gradient(x[..., ::-1])
     with tf.GradientTape() as tape:
         tape.watch(sources)
-        loss = tf.reduce_sum(level.modulation(*layers)(x) * weights) + tf.reduce_sum(level.convolve(*layers[0]) ** 2)
+        loss = tf.reduce_sum(level.modulate(x, *layers) * weights) + tf.reduce_sum(level.convolve(*layers[0]) ** 2)
     return tape.gradient(loss, sources)
 
 
@@ -230,7 +230,7 @@ def test_any_map(seed):
     table, dense = (level(labels, instances, kind, classes) for kind in ("patch_table", "dense"))
     assert table.repeats
     assert_near(table.convolve(*layers[0]), dense.convolve(*layers[0]))
-    assert_near(table.modulation(*layers)(x), dense.modulation(*layers)(x))
+    assert_near(table.modulate(x, *layers), dense.modulate(x, *layers))
     assert_equal_gradients(gradients(table, layers, x), gradients(dense, layers, x))
 
 
@@ -239,7 +239,7 @@ def test_factors_pick_pixels_before_patches():
     one_hot = numpy_one_hot(labels, instances)[:, ::2, ::2]
     semantics = Semantics(tf.constant(labels), CLASSES, tf.constant(instances), kind="patch_table")
     assert_near(semantics.level(2).convolve(*tensors(layers)[0]), conv2d(one_hot, *layers[0]))
-    assert_near(semantics.level(2).modulation(*tensors(layers))(tf.ones(())), sum(numpy_modulation(one_hot, *layers)))
+    assert_near(semantics.level(2).modulate(tf.ones(()), *tensors(layers)), sum(numpy_modulation(one_hot, *layers)))
 
 
 @pytest.mark.parametrize("label", [2**32 + 1, -(2**32) + 1])
@@ -257,9 +257,6 @@ def test_the_table_holds_the_distinct_patches():
     assert flat.patches.count == 3 * 3
     assert flat.wide_patches.count == 5 * 5
     assert noise.patches.count == noise.wide_patches.count == np.prod(SIZE)
-    for table in (flat, noise):
-        modulation = table.modulation(*tensors(convolutions()))
-        assert modulation.scale.shape == modulation.shift.shape == (table.wide_patches.count, OUTPUTS)
 
 
 def test_an_edge_distinguishes_patches():
@@ -270,11 +267,13 @@ def test_an_edge_distinguishes_patches():
 
 
 @pytest.mark.parametrize(("name", "repeats"), [("constant", True), ("rows", True), ("noise", False), ("pixel", False)])
-def test_auto_looks_up_what_repeats(name, repeats):
-    labels = MAPS[name]
-    assert bool(level(labels, kind="auto").repeats) == repeats
-    rows = level(labels, kind="auto").modulation(*tensors(convolutions())).scale.shape[0]
-    assert rows == (level(labels).wide_patches.count if repeats else labels.size)
+def test_auto_looks_up_what_repeats(monkeypatch, name, repeats):
+    table, x = level(MAPS[name], kind="auto"), tf.constant(features(MAPS[name].shape))
+    calls = []
+    monkeypatch.setattr(DenseLevel, "modulate", lambda level, x, *layers: calls.append(1) or x)
+    table.modulate(x, *tensors(convolutions()))
+    assert bool(table.repeats) == repeats
+    assert len(calls) == (not repeats)
 
 
 @family
@@ -296,14 +295,14 @@ def test_what_does_not_fit_is_computed_densely(monkeypatch, obstacle, with_edges
     assert not table.repeats
     assert_near(table.convolve(*tensors(layers)[0]), conv2d(one_hot, *layers[0]))
     scale, shift = numpy_modulation(one_hot, *layers)
-    assert_near(table.modulation(*tensors(layers))(x), x * scale + shift)
+    assert_near(table.modulate(x, *tensors(layers)), x * scale + shift)
 
 
 @pytest.mark.parametrize("kind", TABLES)
 def test_no_maps(kind):
     """The dense level cannot: TensorFlow's convolution on oneDNN gives 0 maps the channels of its input."""
     layers, table = tensors(convolutions()), level(np.zeros((0, 3, 4), "int32"), kind=kind)
-    assert table.modulation(*layers)(tf.zeros((0, 3, 4, OUTPUTS))).shape == (0, 3, 4, OUTPUTS)
+    assert table.modulate(tf.zeros((0, 3, 4, OUTPUTS)), *layers).shape == (0, 3, 4, OUTPUTS)
 
 
 def test_few_channels_are_convolved(monkeypatch):
@@ -336,7 +335,7 @@ def test_one_trace_serves_any_batch(kind):
     @tf.function(input_signature=[tf.TensorSpec((None, *SIZE), "int32"), tf.TensorSpec((None, *SIZE, OUTPUTS))])
     def outputs(labels, x):
         table = level(labels, kind=kind)
-        return table.convolve(*layers[0]), table.modulation(*layers)(x), table.repeats
+        return table.convolve(*layers[0]), table.modulate(x, *layers), table.repeats
 
     for name in ("noise", "constant", "batch", "columns"):
         x = features(MAPS[name].shape)
@@ -384,10 +383,10 @@ def test_half_precision(name, kind, dtype, tolerance):
     labels, instances, layers = case(name, True)
     x, table = tf.constant(features(labels.shape)), level(labels, instances, kind)
     convolved = table.convolve(*tensors(layers, dtype)[0])
-    modulated = table.modulation(*tensors(layers, dtype))(tf.cast(x, dtype))
+    modulated = table.modulate(tf.cast(x, dtype), *tensors(layers, dtype))
     assert convolved.dtype == modulated.dtype == dtype
     assert_near(convolved, table.convolve(*tensors(layers)[0]), tolerance)
-    assert_near(modulated, table.modulation(*tensors(layers))(x), tolerance)
+    assert_near(modulated, table.modulate(x, *tensors(layers)), tolerance)
 
 
 @few
@@ -397,9 +396,9 @@ def test_products_in_half_precision_with_sums_in_float32(name, kind, dtype, tole
     labels, instances, layers = case(name, True)
     x, table, exact = tf.constant(features(labels.shape)), level(labels, instances, kind), tensors(layers)
     mixed = [exact[0], *((tf.cast(kernel, dtype), bias) for kernel, bias in exact[1:])]
-    modulated = table.modulation(*mixed)(tf.cast(x, dtype))
+    modulated = table.modulate(tf.cast(x, dtype), *mixed)
     assert modulated.dtype == dtype
-    assert_near(modulated, table.modulation(*exact)(x), tolerance)
+    assert_near(modulated, table.modulate(x, *exact), tolerance)
 
 
 @few
@@ -431,7 +430,7 @@ def test_shapes_are_known_while_tracing():
         table = level(labels)
         assert table.convolve(*shared).shape == (None, 8, 12, HIDDEN)
         assert table.convolve(*shared, strides=2, padding=2).shape == (None, 5, 7, HIDDEN)
-        assert table.modulation(shared, *factors)(tf.zeros((1, 8, 12, OUTPUTS))).shape[1:] == (8, 12, OUTPUTS)
+        assert table.modulate(tf.zeros((1, 8, 12, OUTPUTS)), shared, *factors).shape[1:] == (8, 12, OUTPUTS)
         return tf.shape(labels)
 
     shapes.get_concrete_function()
