@@ -42,7 +42,7 @@ INFERENCE = {
 # At batch size 1: what the tables of growth and the worst cases need beyond the above.
 SINGLE = {"facades_128": Case("facades", (128, 128))}
 SINGLE |= {f"classes_{n}": Case("coco_stuff", (256, 256), "regions", n) for n in (13, 35, 151, 365, 1000)}
-SINGLE |= {maps: Case("ade20k", (256, 256), maps) for maps in ("random", "constant")}
+SINGLE |= {maps: Case("ade20k", (256, 256), maps) for maps in ("random", "blocks", "constant")}
 TRAINING = {f"train_{name}": INFERENCE[name] for name in ("facades_256", "ade20k", "coco_stuff")}
 CASES = INFERENCE | SINGLE | TRAINING
 
@@ -173,10 +173,9 @@ def by_number(results, prefix):
 
 def print_summary(results):
     device_names = " and ".join(sorted({result["device"] for result in results.values()}))
-    worst = results.get(("random", 1))
-    if worst:
-        verdict = "held" if worst["smallest"] >= WORST_RATIO else "MISSED"
-        print(f"\nno patch repeats: {worst['smallest']:.2f}x; at least {WORST_RATIO:.2f}x is the aim: {verdict}")
+    worst = min((result["smallest"] for result in results.values()), default=WORST_RATIO)
+    verdict = "held" if worst >= WORST_RATIO else "MISSED"
+    print(f"\nno map slower than {WORST_RATIO:.2f}x is the aim: {verdict}")
     ratios = "; ".join(f"{name} x{size} {result['smallest']:.2f}x" for (name, size), result in results.items())
     print(f"\nsmallest ratios, on {device_names}: {ratios}")
 

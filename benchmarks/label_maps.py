@@ -27,7 +27,8 @@ class Case(NamedTuple):
     preset: str
     size: tuple
     maps: str = "real"
-    """Which: "real"; "regions", real ones with their regions' classes drawn anew; "random" pixels; "constant"."""
+    """Which: "real"; "regions", real ones with their regions' classes drawn anew; "random" pixels; "blocks", random 3x3
+    blocks, whose patches repeat too seldom; "constant"."""
     classes: int | None = None
     """Instead of the preset's; such a network reads no instance edges."""
 
@@ -50,10 +51,11 @@ def batches(case, batch_size, most, data):
     config = case.config()
     if case.maps == "constant":
         return [{"label": np.zeros((batch_size, *case.size), np.int32)}]
-    if case.maps == "random":
-        rng = np.random.default_rng(0)
-        shape = (batch_size, *case.size)
-        return [{"label": rng.integers(config.num_classes, size=shape, dtype=np.int32)} for _ in range(most)]
+    if case.maps in ("random", "blocks"):
+        rng, side, (height, width) = np.random.default_rng(0), 3 if case.maps == "blocks" else 1, case.size
+        shape = (batch_size, -(-height // side), -(-width // side))
+        maps = [rng.integers(config.num_classes, size=shape, dtype=np.int32) for _ in range(most)]
+        return [{"label": ids.repeat(side, axis=1).repeat(side, axis=2)[:, :height, :width]} for ids in maps]
     examples = _examples(case, batch_size, most, data)
     keys = ["label", "instance"] if config.use_instance_edges else ["label"]
     groups = [examples[start : start + batch_size] for start in range(0, len(examples), batch_size)]
