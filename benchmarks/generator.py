@@ -20,15 +20,13 @@ at factor 1, 2, 4, ... of the label map's size. PSNR is that of bfloat16 against
 import argparse
 import json
 import math
-import os
-import platform
 import subprocess
 import sys
-from datetime import date
 from fnmatch import fnmatch
 from pathlib import Path
 
 from label_maps import Case, is_real
+from machine import machine
 
 INFERENCE = {
     "facades_256": Case("facades", (256, 256)),
@@ -49,7 +47,7 @@ CASES = INFERENCE | SINGLE | TRAINING
 KINDS = {"dense": ("dense", "float32"), "table": ("auto", "float32")}
 HALF = {"half": ("auto", "bfloat16")}
 TRAINING_BATCH = 2
-LARGE = 2 * 1024**2  # pixels of a batch from which on a dense generator of full width needs more than 20 GiB
+LARGE = 2 * 1024**2  # pixels of a batch above which a dense generator of full width should need more than 20 GiB
 WORST_RATIO = 0.95
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -108,19 +106,8 @@ def planned(arguments):
     return [(name, size) for name in names for size in sizes[name]]
 
 
-def cpu_name():
-    try:
-        with open("/proc/cpuinfo") as file:
-            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def print_header(rows, arguments):
-    from importlib.metadata import version
-
-    versions = f"TensorFlow {version('tensorflow')}, Keras {version('keras')}"
-    print(f"{cpu_name()}, {os.cpu_count()} cores; {versions}; {date.today()}")
+    print(machine())
     drawn = sorted({CASES[name].preset for name, _ in rows if not is_real(CASES[name].preset, arguments.data)})
     maps = f"facades drawn by code, not real maps, for: {', '.join(drawn)}" if drawn else "real label maps"
     print(f"base filters {arguments.base_filters}, {arguments.repeats} repeats; {maps}")

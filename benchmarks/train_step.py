@@ -12,14 +12,13 @@ step), so they need not add up to the step. Shares are of the parts' sum.
 
 import argparse
 import json
-import os
-import platform
 import resource
 import statistics
 import subprocess
 import sys
 import time
-from datetime import date
+
+from machine import machine
 
 
 def parser():
@@ -162,14 +161,6 @@ def measure(size, width, batch_size, steps, vgg):
     return result
 
 
-def cpu_name():
-    try:
-        with open("/proc/cpuinfo") as file:
-            return next(line.split(":")[1].strip() for line in file if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
-
-
 def print_row(row, base):
     total = sum(row["parts"].values())
     shares = "".join(f"{100 * value / total:>14.1f} %" for value in row["parts"].values())
@@ -186,10 +177,7 @@ def main():
         size, width = map(int, arguments.row.split("x"))
         print(json.dumps(measure(size, width, arguments.batch_size, arguments.steps, arguments.vgg)))
         return
-    from importlib.metadata import version
-
-    versions = f"TensorFlow {version('tensorflow')}, Keras {version('keras')}"
-    print(f"{cpu_name()}, {os.cpu_count()} cores; {versions}; {date.today()}")
+    print(machine())
     print(f"batch {arguments.batch_size}, facades preset, float32; ratio against the first row; VGG19: {arguments.vgg}")
     names = ("generator", "discriminator", "perceptual", "optimizer", "input")
     print(
