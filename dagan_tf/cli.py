@@ -10,7 +10,7 @@ import sys
 import tempfile
 import types
 
-from dagan_tf.errors import UserError
+from dagan_tf.errors import HostLostError, UserError
 from dagan_tf.presets import PRESETS
 
 
@@ -89,13 +89,19 @@ def given(arguments, config_class):
 
 
 def run(main):
-    """Runs a command's `main()` and exits with its status; a `UserError` becomes a message and status 2."""
+    """Runs a command's `main()` and exits with its status; a `UserError` becomes a message and status 2.
+
+    A `HostLostError` becomes a message and status 3.
+    """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow cannot do it raises, too
     try:
         sys.exit(main())
     except UserError as error:
         print(f"error: {error}", file=sys.stderr)
         sys.exit(2)
+    except HostLostError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(3)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(130)

@@ -1,4 +1,5 @@
-"""What a model is (`ModelConfig`), what a dataset is (`DatasetSpec`, `DataConfig`) and how a run goes (`TrainConfig`).
+"""What a model is (`ModelConfig`), what a dataset is (`DatasetSpec`, `DataConfig`), how a run goes (`TrainConfig`), and
+what it takes to carry it out (`RunOptions`).
 
 Frozen dataclasses of plain values: they compare, print and go to JSON and back unchanged. Every field carries
 its help text, from which the commands make their flags.
@@ -15,6 +16,10 @@ ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
 CAM_LEVELS = ("all", "last")
 PRECISIONS = ("float32", "bfloat16")
+TRAINING_PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
+STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
+XLA = ("auto", "on", "off")
+LOSSES = ("g_hinge", "g_feature", "g_perceptual", "d_fake", "d_real")
 SEMANTICS = ("auto", "dense", "patch_table")
 DATASETS = ("facades", "folder", "procedural")
 TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
@@ -173,6 +178,8 @@ class TrainConfig(Config):
     epochs: int = _field(50, "epochs at the constant learning rates")
     decay_epochs: int = _field(50, "further epochs, over which the rates fall linearly to 0")
     batch_size: int = _field(4, "images in a step, over all devices")
+    accumulate: int = _field(1, "parts of a device's share of a batch, one after the other: less memory, same step")
+    precision: str = _field("float32", "of the networks; weights and losses stay float32", TRAINING_PRECISIONS)
     generator_rate: float = _field(1e-4, "learning rate of the generator")
     discriminator_rate: float = _field(4e-4, "learning rate of the discriminator (two time scales)")
     beta_1: float = _field(0.0, "Adam's first moment decay")
@@ -186,7 +193,8 @@ class TrainConfig(Config):
     seed: int = _field(0, "seed of weights, data order, crops and flips")
 
     def __post_init__(self):
-        self._check_positive("batch_size")
+        self._check_positive("batch_size", "accumulate")
+        check_choice("precision", self.precision, TRAINING_PRECISIONS)
         for name in ("epochs", "decay_epochs", "seed"):
             if not isinstance(getattr(self, name), int) or getattr(self, name) < 0:
                 raise UserError(f"{name} must be a whole number of at least 0. Received: {getattr(self, name)!r}.")
@@ -210,6 +218,33 @@ class TrainConfig(Config):
     def total_epochs(self):
         """Constant and decaying epochs together."""
         return self.epochs + self.decay_epochs
+
+
+@dataclass(frozen=True)
+class RunOptions(Config):
+    """How a run is carried out. Nothing here changes its numbers, but for the order of sums: any may change when it
+    resumes."""
+
+    devices: str = _field("all", "GPUs of this machine, a number or all; without GPUs, logical CPUs (all: one)")
+    strategy: str = _field("auto", "of tf.distribute; auto: by the devices and by TF_CONFIG", STRATEGIES)
+    xla: str = _field("auto", "compile the step with XLA; auto: on GPUs, but for --semantics patch_table", XLA)
+    checkpoint_every: int = _field(1000, "steps between checkpoints, beside one at the end of every epoch")
+    keep: int = _field(2, "newest checkpoints to keep")
+    best: str = _field("g_feature", "loss by whose mean over an epoch the best checkpoint is kept, too", LOSSES)
+    sample_every: int = _field(5, "epochs between sample sheets")
+
+    def __post_init__(self):
+        self._check_positive("checkpoint_every", "keep", "sample_every")
+        if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
+            raise UserError(f"devices must be a number of at least 1, or all. Received: {self.devices}.")
+        check_choice("strategy", self.strategy, STRATEGIES)
+        check_choice("xla", self.xla, XLA)
+        check_choice("best", self.best, LOSSES)
+        if self.strategy == "none" and self.devices not in ("all", "1"):
+            raise UserError(
+                f"Several devices need a strategy. Received: --strategy none --devices {self.devices}. Give --devices "
+                "1, or --strategy auto."
+            )
 
 
 @dataclass(frozen=True)

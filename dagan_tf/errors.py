@@ -1,4 +1,4 @@
-"""The one error that a command shows to its user as a sentence instead of a traceback."""
+"""The errors that a command shows to its user as a sentence instead of a traceback."""
 
 
 class UserError(ValueError):
@@ -7,6 +7,14 @@ class UserError(ValueError):
     The message says what was expected, what was received and what to do. Commands print it after
     ``error:`` and exit with status 2; in a notebook it is an ordinary ``ValueError``.
     """
+
+
+class StorageError(UserError):
+    """Something could not be written: the disk is full, or may not be written to. What was there before is intact."""
+
+
+class HostLostError(RuntimeError):
+    """Another of the hosts that train together has ended; the run's newest checkpoint is good."""
 
 
 def check_choice(name, value, choices):

@@ -11,9 +11,10 @@ import json
 import sys
 
 from dagan_tf import cli
-from dagan_tf.config import DataConfig, DatasetSpec, ModelConfig, RunConfig, TrainConfig
+from dagan_tf.config import DataConfig, DatasetSpec, ModelConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, Preset, get_preset
+from dagan_tf.training.distribution import open_distribution, set_xla_flags
 
 MODEL_FIELDS = (
     "num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "num_discriminators",
@@ -21,9 +22,11 @@ MODEL_FIELDS = (
 )  # fmt: skip
 DATA_FIELDS = ("dataset", "data_dir", "label_dir", "image_dir", "instance_dir", "num_examples")
 TRAIN_FIELDS = (
-    "epochs", "decay_epochs", "batch_size", "generator_rate", "discriminator_rate", "beta_1", "beta_2",
-    "feature_weight", "perceptual_weight", "perceptual", "ema", "load_scale", "flip", "seed",
+    "epochs", "decay_epochs", "batch_size", "accumulate", "precision", "generator_rate", "discriminator_rate",
+    "beta_1", "beta_2", "feature_weight", "perceptual_weight", "perceptual", "ema", "load_scale", "flip", "seed",
 )  # fmt: skip
+DEVICE_FIELDS = ("devices", "strategy", "xla")
+RECORD_FIELDS = ("checkpoint_every", "keep", "best", "sample_every")
 
 
 def parser():
@@ -38,10 +41,8 @@ def parser():
     run.add_argument("--run-dir", metavar="RUN", help="folder to write to (default: runs/DATASET-DATE-TIME)")
     run.add_argument("--resume", metavar="RUN", help="continue the run in this folder; other flags may be left out")
     run.add_argument("--dry-run", action="store_true", help="print configuration, shapes and parameters, then exit")
-    run.add_argument(
-        "--sample-every", type=cli.positive, default=5, metavar="N", help="epochs between samples (default: 5)"
-    )
-    run.add_argument("--keep", type=cli.positive, default=2, metavar="N", help="checkpoints to keep (default: 2)")
+    cli.add_flags(result, "devices", RunOptions, DEVICE_FIELDS)
+    cli.add_flags(result, "checkpoints and samples", RunOptions, RECORD_FIELDS)
     cli.add_flags(result, "data", DataConfig, DATA_FIELDS)
     cli.add_flags(result, "label files", DatasetSpec, ("first_id", "unknown_id"), "dataset")
     cli.add_flags(result, "model", ModelConfig, MODEL_FIELDS, "model")
@@ -110,6 +111,8 @@ def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
     run, config, resume = open_run(arguments)
+    options = RunOptions(**cli.given(arguments, RunOptions))
+    set_xla_flags(options, config.model.semantics)
     cli.import_tensorflow()
     if arguments.dry_run:
         from dagan_tf.training.report import parameter_table
@@ -118,8 +121,8 @@ def main(argv=None):
         return 0
     from dagan_tf.training.session import train
 
-    verbose = 1 if sys.stdout.isatty() else 2
-    outcome = train(config, run, resume, arguments.sample_every, arguments.keep, verbose)
+    distribution = open_distribution(options, config.model.semantics)
+    outcome = train(config, run, resume, options, distribution, verbose=1 if sys.stdout.isatty() else 2)
     return report(run, outcome)
 
 

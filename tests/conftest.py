@@ -11,7 +11,7 @@ import sys
 import numpy as np
 import pytest
 
-from dagan_tf.config import DataConfig, RunConfig, TrainConfig
+from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.presets import FACADES
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -59,7 +59,7 @@ def finished_run(tmp_path_factory):
 
     run = Run(tmp_path_factory.mktemp("run") / "finished")
     run.write_config(tiny_config())
-    return run, train(tiny_config(), run, sample_every=2, verbose=0)
+    return run, train(tiny_config(), run, options=RunOptions(sample_every=2), verbose=0)
 
 
 @pytest.fixture(scope="session")
@@ -76,5 +76,5 @@ def facades_run(tmp_path_factory):
     config = RunConfig(FACADES.model.replace(**size), FACADES.dataset, data, options)
     run = Run(tmp_path_factory.mktemp("run") / "facades")
     run.write_config(config)
-    train(config, run, sample_every=3, verbose=0)
+    train(config, run, options=RunOptions(sample_every=3), verbose=0)
     return run.path

@@ -6,6 +6,7 @@ continues to the same numbers.
 
 import atexit
 import contextlib
+import copy
 import os
 import threading
 import time
@@ -16,7 +17,7 @@ from PIL import Image
 
 from dagan_tf.errors import UserError
 
-PREFETCH = 4  # batches
+PREFETCH = 4  # batches, for each replica
 
 _exiting = threading.Event()
 _calls = []  # one entry per example asked for while Python exits
@@ -101,7 +102,8 @@ class Pipeline:
         self._image_size = tuple(image_size)
         self._training, self._load_scale, self._flip = training, load_scale, flip
         self._drop_remainder = training if drop_remainder is None else drop_remainder
-        self._failure = None
+        self._host, self._hosts, self._replicas = 0, 1, 1
+        self._failures = []
         if len(source) < (batch_size if self._drop_remainder else 1):
             raise UserError(
                 f"Expected at least one batch of {batch_size} examples. Received: {len(source)} examples. Add "
@@ -122,17 +124,29 @@ class Pipeline:
 
         TensorFlow would wrap it, for example a `UserError` that names a file, in an error and a trace of its own.
         """
-        self._failure = None
+        self._failures.clear()
         try:
             yield
         except Exception:
-            if self._failure is None:
+            if not self._failures:
                 raise
-            raise self._failure from None
+            raise self._failures[0] from None
+
+    def share(self, host=0, hosts=1, replicas=1):
+        """The pipeline of one host's replicas: of every batch only their examples, in the batches of one replica each.
+
+        Args:
+            host: index of the host.
+            hosts: how many there are, with as many replicas each.
+            replicas: how many there are on all hosts; the batch size must be a multiple.
+        """
+        shared = copy.copy(self)
+        shared._host, shared._hosts, shared._replicas = host, hosts, replicas
+        return shared
 
     def epoch(self, epoch=0, start_step=0):
         """The batches of one epoch, a finite `tf.data.Dataset`; the first `start_step` are left out undecoded."""
-        return _ready(self._first_epoch(epoch, start_step))
+        return self._ready(self._first_epoch(epoch, start_step))
 
     def stream(self, start_epoch=0, start_step=0):
         """The batches of all epochs from there on, an endless `tf.data.Dataset` for `model.fit`.
@@ -140,10 +154,21 @@ class Pipeline:
         Give `fit` the `steps_per_epoch` of this pipeline: its epochs then equal `epoch(0)`, `epoch(1)` and so on.
         """
         later = tf.data.Dataset.counter(start_epoch + 1).flat_map(self._later_epoch)
-        return _ready(self._first_epoch(start_epoch, start_step).concatenate(later))
+        return self._ready(self._first_epoch(start_epoch, start_step).concatenate(later))
+
+    def _ready(self, batches):
+        """The batches, some of them made ahead, without TensorFlow's tuning of how many.
+
+        Its tuner sleeps ever longer, and an iterator's end waits for it: after minutes of training, for most of a
+        minute.
+        """
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        return batches.prefetch(PREFETCH * (self._replicas // self._hosts)).with_options(options)
 
     def _first_epoch(self, epoch, start_step):
-        return self._batches(self._order(epoch)[start_step * self._batch_size :], np.int64(epoch))
+        order = self._order(epoch)[start_step * (self._batch_size // self._hosts) :]
+        return self._batches(order, np.int64(epoch))
 
     def _later_epoch(self, epoch):
         order = tf.numpy_function(self._order, [epoch], tf.int64)
@@ -151,18 +176,21 @@ class Pipeline:
         return self._batches(order, epoch)
 
     def _order(self, epoch):
-        """The indices of an epoch, int64, without those of a batch that would be dropped."""
+        """The indices of an epoch, int64, without those of other hosts and of a batch that would be dropped."""
         order = np.arange(len(self._source))
         if self._training:
             order = np.random.default_rng((self._seed, epoch)).permutation(order)
-        return order[: self.steps_per_epoch * self._batch_size]
+        order = order[: self.steps_per_epoch * self._batch_size]
+        if self._hosts == 1:
+            return order
+        return order.reshape(self.steps_per_epoch, self._hosts, -1)[:, self._host].ravel()
 
     def _batches(self, order, epoch):
         examples = tf.data.Dataset.from_tensor_slices(order).map(
             lambda index: self._tensors(index, epoch), num_parallel_calls=os.cpu_count(), deterministic=True
         )
         # Images stay uint8, a quarter of the memory, until they are in a batch.
-        return examples.batch(self._batch_size, drop_remainder=self._drop_remainder).map(_scale)
+        return examples.batch(self._batch_size // self._replicas, drop_remainder=self._drop_remainder).map(_scale)
 
     def _tensors(self, index, epoch):
         values = tf.numpy_function(self._example, [index, epoch], list(self._dtypes.values()))
@@ -182,7 +210,7 @@ class Pipeline:
             example = transform(_plain(self._source[index]), self._image_size, self._load_scale, self._flip, rng)
             return [example[key] for key in self._dtypes]
         except Exception as error:
-            self._failure = self._failure or error
+            self._failures.append(error)
             raise
         finally:
             _busy.discard(threading.get_ident())
@@ -191,16 +219,6 @@ class Pipeline:
         """What nobody will look at: zeros instead of an example."""
         shapes = {"image": (*self._image_size, 3)}
         return [np.zeros(shapes.get(k, self._image_size), t.as_numpy_dtype) for k, t in self._dtypes.items()]
-
-
-def _ready(batches):
-    """The batches, some of them made ahead, without TensorFlow's tuning of how many.
-
-    Its tuner sleeps ever longer, and an iterator's end waits for it: after minutes of training, for most of a minute.
-    """
-    options = tf.data.Options()
-    options.autotune.enabled = False
-    return batches.prefetch(PREFETCH).with_options(options)
 
 
 def _plain(example):

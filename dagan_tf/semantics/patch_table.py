@@ -36,8 +36,14 @@ def under_xla():
     """Whether what is traced now will be compiled by XLA, which needs static shapes."""
     # No public function tells the first, nor knows the flags of the third.
     compiled = control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
-    clustered = re.search("tf_xla_auto_jit=[12]", os.environ.get("TF_XLA_FLAGS", ""))
-    return compiled or bool(tf.config.optimizer.get_jit()) or bool(clustered)
+    return compiled or bool(tf.config.optimizer.get_jit()) or _clustered()
+
+
+def _clustered():
+    """Whether the flags for automatic clustering mean this machine: they mean GPUs, but for a second one."""
+    flags = os.environ.get("TF_XLA_FLAGS", "")
+    asked_for = re.search("tf_xla_auto_jit=[12]", flags)
+    return bool(asked_for) and ("tf_xla_cpu_global_jit" in flags or bool(tf.config.list_physical_devices("GPU")))
 
 
 class Triples(NamedTuple):

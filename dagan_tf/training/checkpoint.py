@@ -6,15 +6,17 @@ import os
 import pathlib
 import shutil
 
-from dagan_tf.errors import UserError
+from dagan_tf.errors import StorageError, UserError
 from dagan_tf.files import flush
 
 WEIGHTS = "model.weights.h5"
 STATE = "state.json"
+UNFINISHED = "."
+"""What the name of a checkpoint begins with while it is written."""
 
 
 def save(model, folder, state, keep=2):
-    """Saves a `DAGAN` as `folder/step-NNNNNNNN` and removes all but the newest `keep` checkpoints.
+    """Saves a `DAGAN` as `folder/step-NNNNNNNN` and removes all but the newest `keep` checkpoints and the best.
 
     The weights file holds both networks, the moving average, both optimizers' slots and the step.
 
@@ -22,32 +24,42 @@ def save(model, folder, state, keep=2):
         model: a compiled `DAGAN`.
         folder: where a run's checkpoints are; made if missing.
         state: a dictionary of JSON values written beside the weights, see `read_state`.
-        keep: checkpoints to keep, at least 1.
+        keep: checkpoints to keep, at least 1, beside the best by `state["best_by"]`, see `best`.
 
     Returns:
         The checkpoint's path.
+
+    Raises:
+        StorageError: it could not be written; the checkpoints are as they were.
     """
     folder = pathlib.Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    step = int(model.step)
+    step = model.steps_done
     target = folder / f"step-{step:08d}"
     if not target.is_dir():
-        aside = folder / f".{target.name}.{os.getpid()}"
+        aside = folder / f"{UNFINISHED}{target.name}.{os.getpid()}"
         try:
             _write(model, aside, {"step": step, **state})
             aside.rename(target)
             flush(folder)
+        except OSError as error:
+            newest = latest(folder)
+            raise StorageError(
+                f"The checkpoint of step {step} could not be written to {folder}: {error}. "
+                + (f"{newest.name} is whole; " if newest else "There is none before it; ")
+                + "make room, or see to the disk, and resume the run."
+            ) from error
         finally:
             shutil.rmtree(aside, ignore_errors=True)
-    for old in checkpoints(folder)[:-keep]:
-        if old != target:
+    kept = {target, best(folder, state.get("best_by")), *checkpoints(folder)[-keep:]}
+    for old in checkpoints(folder):
+        if old not in kept:
             shutil.rmtree(old)
     return target
 
 
 def _write(model, aside, state):
     shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir()
+    aside.mkdir(parents=True)
     model.save_weights(aside / WEIGHTS)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     (aside / STATE).write_text(json.dumps({**state, "saved": now}, indent=2) + "\n")
@@ -64,6 +76,30 @@ def checkpoints(folder):
 def latest(folder):
     """The newest checkpoint's path, or `None`."""
     return (checkpoints(folder) or [None])[-1]
+
+
+def best(folder, name=None):
+    """The checkpoint at the end of the epoch whose mean loss was the lowest, or `None`.
+
+    Args:
+        folder: where a run's checkpoints are.
+        name: of the loss; `None`: the one that the newest checkpoint's run goes by.
+    """
+    states = {path: read_state(path) for path in checkpoints(folder)}
+    if name is None and states:
+        name = list(states.values())[-1].get("best_by")
+    found = {
+        path: state["losses"][name]
+        for path, state in states.items()
+        if state.get("step_in_epoch") == 0 and name in state.get("losses", ())
+    }
+    return min(found, key=found.get, default=None)
+
+
+def remove_unfinished(folder):
+    """Removes what a process that was killed while it wrote has left; call it where no other process writes."""
+    for path in pathlib.Path(folder).glob(f"{UNFINISHED}step-*"):
+        shutil.rmtree(path, ignore_errors=True)
 
 
 def read_state(checkpoint):

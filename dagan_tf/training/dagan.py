@@ -5,14 +5,15 @@ import numpy as np
 import tensorflow as tf
 
 from dagan_tf import losses
-from dagan_tf.config import ModelConfig, TrainConfig
+from dagan_tf.config import LOSSES, ModelConfig, TrainConfig
 from dagan_tf.data.render import to_uint8
 from dagan_tf.errors import UserError
 from dagan_tf.networks import Discriminator, Generator
 from dagan_tf.presets import get_preset
+from dagan_tf.training.accumulation import mean_over_parts
+from dagan_tf.training.replicas import as_logs, finite_together, mean_over_replicas
 from dagan_tf.training.schedule import make_optimizers
 
-LOSSES = ("g_hinge", "g_feature", "g_perceptual", "d_fake", "d_real")
 BATCH_KEYS = ("label", "instance")
 
 
@@ -65,6 +66,11 @@ class DAGAN(keras.Model):
         return cls(get_preset(preset).model.replace(**overrides), ema=ema)
 
     @property
+    def steps_done(self):
+        """`step` as a number, also of a variable that several replicas have."""
+        return int(self.step.numpy())
+
+    @property
     def inference_generator(self):
         """The generator that makes pictures: the moving average where there is one."""
         return self.generator if self.ema_generator is None else self.ema_generator
@@ -77,6 +83,7 @@ class DAGAN(keras.Model):
         feature_weight=10.0,
         perceptual_weight=10.0,
         jit_compile=False,
+        accumulate=1,
         **kwargs,
     ):
         """Sets optimizers and losses. Without arguments: the paper's, with constant rates and no perceptual loss.
@@ -87,20 +94,34 @@ class DAGAN(keras.Model):
                 do not apply: give schedules.
             perceptual_features: a `VGG19Features`, or `None` for no perceptual loss.
             feature_weight, perceptual_weight: weights of the two losses beside the hinge loss's 1.
-            jit_compile: compile the step with XLA; worth it on GPUs. XLA leaves out the check of label ids inside the
-                step (`FolderSource` and `generate` check them before).
+            jit_compile: compile the step with XLA; worth it on GPUs, without a strategy of several replicas. XLA leaves
+                out the check of label ids inside the step (`FolderSource` and `generate` check them before).
+            accumulate: parts of a batch that go through the networks one after the other, their gradients averaged: the
+                memory of a part for the step of a batch. Batch statistics are those of a part. Each replica's share of
+                a batch must be a multiple of it.
             **kwargs: `run_eagerly`, `steps_per_execution` of `keras.Model.compile`.
         """
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
         defaults = make_optimizers(TrainConfig(decay_epochs=0), steps_per_epoch=1)
-        self.generator_optimizer = keras.optimizers.get(generator_optimizer or defaults[0])
-        self.discriminator_optimizer = keras.optimizers.get(discriminator_optimizer or defaults[1])
+        self.generator_optimizer = self._optimizer(generator_optimizer or defaults[0])
+        self.discriminator_optimizer = self._optimizer(discriminator_optimizer or defaults[1])
         self.generator_optimizer.build(self.generator.trainable_variables)
         self.discriminator_optimizer.build(self.discriminator.trainable_variables)
         self.perceptual_features = perceptual_features
         self.feature_weight = feature_weight
         self.perceptual_weight = perceptual_weight
+        self.accumulate = accumulate
         self.loss_trackers = [keras.metrics.Mean(name=name) for name in LOSSES]
+
+    def _optimizer(self, optimizer):
+        """The optimizer, with a loss scale of its own where gradients are of 16 bits with 5 of exponent."""
+        optimizer = keras.optimizers.get(optimizer)
+        if self.compute_dtype != "float16" or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
+            return optimizer
+        return keras.optimizers.LossScaleOptimizer(optimizer, name=f"scaled_{optimizer.name}")
+
+    def _maybe_symbolic_build(self, *args, **kwargs):
+        """Nothing: all is built. Keras would draw a batch for it, on several hosts not the same number on each."""
 
     def get_compile_config(self):
         """Nothing: a model loaded from a `.keras` file is compiled anew, with its optimizers and VGG19."""
@@ -160,24 +181,45 @@ class DAGAN(keras.Model):
             return self._alternate(batch)
 
     def _alternate(self, batch):
-        with tf.GradientTape() as generator_tape:
-            fake = self.generator({k: batch[k] for k in BATCH_KEYS if k in batch}, training=True)
-        values = self._update_discriminator(batch, tf.stop_gradient(fake))
-        values |= self._update_generator(batch, fake, generator_tape)
+        # One picture serves both updates. In parts it is made anew for the second: to keep the activations of all parts
+        # would cost the memory that parts are for.
+        picture = self._picture(batch) if self.accumulate == 1 else None
+
+        def discriminate(part):
+            return self._discriminator_gradients(part, (picture or self._picture(part))[0])
+
+        def generate(part):
+            return self._generator_gradients(part, *(picture or self._picture(part)))
+
+        values = self._update(discriminate, batch, self.discriminator, self.discriminator_optimizer)
+        values |= self._update(generate, batch, self.generator, self.generator_optimizer)
         self.step.assign_add(1)
         if self.ema_generator is not None:
             self._update_average()
-        return self._track(values)
+        return self._track(mean_over_replicas(values))
 
-    def _update_discriminator(self, batch, fake):
+    def _picture(self, batch):
+        """The generator's picture (B, H, W, 3) and the tape that watched its making."""
         with tf.GradientTape() as tape:
-            d_fake, d_real = self.discriminator_losses(batch, fake, training=True)
-            loss = self._scaled(d_fake + d_real, self.discriminator_optimizer)
-        variables = self.discriminator.trainable_variables
-        self.discriminator_optimizer.apply(tape.gradient(loss, variables), variables)
-        return {"d_fake": d_fake, "d_real": d_real}
+            fake = self.generator({k: batch[k] for k in BATCH_KEYS if k in batch}, training=True)
+        return fake, tape
 
-    def _update_generator(self, batch, fake, generator_tape):
+    def _update(self, losses_and_gradients, batch, network, optimizer):
+        """Applies the mean gradients over the batch's parts; returns the mean losses."""
+        values, gradients = mean_over_parts(losses_and_gradients, batch, self.accumulate)
+        if self.compute_dtype == "float16":
+            gradients = finite_together(gradients)
+        optimizer.apply(gradients, network.trainable_variables)
+        return values
+
+    def _discriminator_gradients(self, batch, fake):
+        with tf.GradientTape() as tape:
+            d_fake, d_real = self.discriminator_losses(batch, tf.stop_gradient(fake), training=True)
+            loss = self._scaled(d_fake + d_real, self.discriminator_optimizer)
+        gradients = tape.gradient(loss, self.discriminator.trainable_variables)
+        return {"d_fake": d_fake, "d_real": d_real}, gradients
+
+    def _generator_gradients(self, batch, fake, generator_tape):
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(fake)
             values = self.generator_losses(batch, fake, training=True)
@@ -185,9 +227,7 @@ class DAGAN(keras.Model):
         # The chain rule in two parts, so that no gradient of the discriminator's own weights is ever computed.
         image_gradient = tape.gradient(loss, fake)
         variables = self.generator.trainable_variables
-        gradients = generator_tape.gradient(fake, variables, output_gradients=image_gradient)
-        self.generator_optimizer.apply(gradients, variables)
-        return values
+        return values, generator_tape.gradient(fake, variables, output_gradients=image_gradient)
 
     @staticmethod
     def _scaled(loss, optimizer):
@@ -234,13 +274,24 @@ class DAGAN(keras.Model):
         batch = _batch(data)
         fake = self(batch, training=False)
         d_fake, d_real = self.discriminator_losses(batch, fake)
-        return self._track({"d_fake": d_fake, "d_real": d_real, **self.generator_losses(batch, fake)})
+        return self._track(
+            mean_over_replicas({"d_fake": d_fake, "d_real": d_real, **self.generator_losses(batch, fake)})
+        )
 
     def _track(self, values):
         tracked = [tracker for tracker in self.loss_trackers if tracker.name in values]
         for tracker in tracked:
             tracker.update_state(values[tracker.name])
-        return {tracker.name: tracker.result() for tracker in tracked}
+        return as_logs({tracker.name: tracker.result() for tracker in tracked})
+
+    def restore_losses(self, means, steps):
+        """Sets the running means of the losses, a dictionary of floats, to those after so many steps of an epoch."""
+        replicas = self.distribute_strategy.num_replicas_in_sync
+        for tracker in self.loss_trackers:
+            if tracker.name in means:
+                # Assigned to all replicas together, a sum is divided among them; each of them has the whole.
+                tracker.total.assign(means[tracker.name] * steps * replicas)
+                tracker.count.assign(steps * replicas)
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict(), "ema": self.ema}

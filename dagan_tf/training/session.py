@@ -5,24 +5,20 @@ from dataclasses import dataclass
 import keras
 import tensorflow as tf
 
+from dagan_tf.config import RunOptions
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.data.sources import open_source
-from dagan_tf.errors import UserError
+from dagan_tf.errors import StorageError, UserError
 from dagan_tf.networks.perceptual import VGG19Features
-from dagan_tf.training import checkpoint
-from dagan_tf.training.callbacks import (
-    Checkpoints,
-    History,
-    NotFiniteError,
-    Samples,
-    SampleSheet,
-    StopOnNaN,
-    StopOnSignal,
-)
+from dagan_tf.training.callbacks import Checkpoints, NotFiniteError, StopOnNaN, StopOnSignal
 from dagan_tf.training.dagan import DAGAN
+from dagan_tf.training.distribution import Distribution
+from dagan_tf.training.failures import plain_disk_errors, plain_host_errors
+from dagan_tf.training.recorders import History, Samples, SampleSheet
 from dagan_tf.training.schedule import make_optimizers
 
 SAMPLES = 6
+ONE_DEVICE = Distribution(tf.distribute.get_strategy())
 
 
 @dataclass(frozen=True)
@@ -70,95 +66,99 @@ def sample_sheet(config):
         return SampleSheet(next(iter(pipeline.epoch())), config.dataset)
 
 
-def build_model(config, steps_per_epoch):
-    """The compiled `DAGAN` of a `RunConfig`, with fresh weights drawn from its seed."""
+def build_model(config, steps_per_epoch, distribution=ONE_DEVICE):
+    """The compiled `DAGAN` of a `RunConfig`, with fresh weights drawn from its seed, on a `Distribution`'s devices."""
     keras.utils.set_random_seed(config.train.seed)
-    model = DAGAN(config.model, ema=config.train.ema)
-    generator_optimizer, discriminator_optimizer = make_optimizers(config.train, steps_per_epoch)
     perceptual = config.train.perceptual
-    model.compile(
-        generator_optimizer,
-        discriminator_optimizer,
-        perceptual_features=None if perceptual == "off" else VGG19Features(perceptual),
-        feature_weight=config.train.feature_weight,
-        perceptual_weight=config.train.perceptual_weight,
-        # XLA knows no patch table: "auto" is dense then.
-        jit_compile=bool(tf.config.list_physical_devices("GPU")) and config.model.semantics != "patch_table",
-    )
+    with distribution.strategy.scope():
+        model = DAGAN(config.model, ema=config.train.ema, dtype=config.train.precision)
+        model.compile(
+            *make_optimizers(config.train, steps_per_epoch),
+            perceptual_features=None if perceptual == "off" else VGG19Features(perceptual),
+            feature_weight=config.train.feature_weight,
+            perceptual_weight=config.train.perceptual_weight,
+            accumulate=config.train.accumulate,
+            jit_compile=distribution.jit_compile,
+        )
     return model
 
 
-def train(config, run, resume=False, sample_every=5, keep=2, verbose=2):
+def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVICE, verbose=2):  # noqa: B008 - frozen
     """Trains to the last epoch, or until a signal or a loss that is not finite; every end but the last can resume.
 
-    Nothing is written before data and model are ready; the configuration is written before the first step.
+    Nothing is written before data and model are ready; the configuration is written before the first step. Where
+    several hosts train together each of them calls this, and one of them writes.
 
     Args:
         config: a `RunConfig`.
         run: the `Run` to write to.
         resume: continue from the newest checkpoint; a run that ended before its first one begins again.
-        sample_every: epochs between sample sheets.
-        keep: checkpoints to keep.
+        options: `RunOptions`; its devices, strategy and XLA are in `distribution`.
+        distribution: a `Distribution`.
         verbose: as in `keras.Model.fit`.
 
     Returns:
         An `Outcome`.
 
     Raises:
-        UserError: data or weights cannot be used. What was trained until then is saved.
+        UserError: data or weights cannot be used, or nothing more can be written. What was trained until then is saved
+            if it can be.
+        HostLostError: another host ended; the newest checkpoint is good.
     """
+    distribution.check_batch(config.train.batch_size, config.train.accumulate)
+    if options.best == "g_perceptual" and config.train.perceptual == "off":
+        raise UserError("There is no perceptual loss to find the best checkpoint by: give another --best.")
     pipeline = training_pipeline(config)
     steps = pipeline.steps_per_epoch
-    model = build_model(config, steps)
-    newest = checkpoint.latest(run.checkpoints) if resume else None
-    if newest:
-        _check_continues(newest, steps)
-        checkpoint.load(model, newest)
-    sheet = sample_sheet(config)
-    run.write_config(config)
+    model = build_model(config, steps, distribution)
+    saver = Checkpoints(run, steps, options, writes=distribution.is_chief)
+    if resume:
+        saver.restore(model)
+    distribution.check_same(model.steps_done)
+    recorders = _recorders(config, run, steps, options, model.steps_done) if distribution.is_chief else []
+    verbose = verbose if distribution.is_chief else 0
     if verbose:
-        print(f"Run folder: {run.path}; {config.train.total_epochs} epochs of {steps} steps", flush=True)
-    writer = tf.summary.create_file_writer(str(run.tensorboard))
-    saver = Checkpoints(run, steps, keep)
-    samples = Samples(run, sheet, steps, writer, sample_every, config.train.total_epochs)
+        print(
+            f"Run folder: {run.path}; {config.train.total_epochs} epochs of {steps} steps; {distribution}", flush=True
+        )
     not_finite = ()
-    with StopOnSignal() as stop:
-        callbacks = [StopOnNaN(), stop, saver, History(run, steps, writer), samples]
+    with StopOnSignal(distribution) as stop, plain_disk_errors(run), plain_host_errors(distribution, run):
+        # A kill between two of them repeats steps, but leaves no gap: what is recorded too early is forgotten again.
+        callbacks = [StopOnNaN(), stop, *recorders, saver]
         try:
             with pipeline.plain_errors():
-                _fit(model, pipeline, config.train.total_epochs, callbacks, verbose)
+                _fit(model, pipeline, config.train.total_epochs, callbacks, verbose, distribution)
         except NotFiniteError as error:
             not_finite = error.names
+        except StorageError:
+            raise
         except UserError:
             saver.save()  # the weights are good: only the data is not
             raise
-        finally:
-            writer.close()
-    return Outcome(int(model.step), steps * config.train.total_epochs, stop.received, not_finite)
+    return Outcome(model.steps_done, steps * config.train.total_epochs, stop.received, not_finite)
 
 
-def _check_continues(newest, steps):
-    """Step and schedule count in epochs: they only go on where an epoch has as many steps as before."""
-    before = checkpoint.read_state(newest).get("steps_per_epoch")
-    if before is None:
-        raise UserError(f"{newest} was converted, not trained here: it makes pictures, but there is no run to resume.")
-    if before != steps:
-        raise UserError(
-            f"The run had {before} steps an epoch; with the data as it is now there are {steps}. A run resumes with "
-            "the examples that it began with: restore them, or start a new run."
-        )
+def _recorders(config, run, steps, options, step):
+    """The callbacks that write what a person looks at; the configuration is written first."""
+    sheet = sample_sheet(config)
+    run.write_config(config)
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    history = History(run, steps, writer)
+    history.forget_after(step)
+    return [history, Samples(run, sheet, steps, writer, options.sample_every, config.train.total_epochs)]
 
 
-def _fit(model, pipeline, epochs, callbacks, verbose):
+def _fit(model, pipeline, epochs, callbacks, verbose, distribution):
     """Fits from the model's step to the last epoch; the rest of a broken epoch is a fit of its own."""
     steps = pipeline.steps_per_epoch
-    epoch, done = divmod(int(model.step), steps)
+    epoch, done = divmod(model.steps_done, steps)
     options = {"callbacks": callbacks, "verbose": verbose, "shuffle": False}
     if done:
-        data = pipeline.epoch(epoch, start_step=done)
+        data = distribution.distribute(lambda *share: pipeline.share(*share).epoch(epoch, start_step=done))
         model.fit(data, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=steps - done, **options)
         if model.stop_training:
             return
         epoch += 1
     if epoch < epochs:
-        model.fit(pipeline.stream(epoch), initial_epoch=epoch, epochs=epochs, steps_per_epoch=steps, **options)
+        data = distribution.distribute(lambda *share: pipeline.share(*share).stream(epoch))
+        model.fit(data, initial_epoch=epoch, epochs=epochs, steps_per_epoch=steps, **options)

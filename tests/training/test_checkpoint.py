@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from dagan_tf.errors import UserError
+from dagan_tf.errors import StorageError, UserError
 from dagan_tf.training import checkpoint
 from dagan_tf.training.dagan import DAGAN
 from tests.conftest import tiny_config
@@ -44,8 +44,13 @@ def test_a_failed_save_leaves_nothing(model, tmp_path, monkeypatch):
     model.step.assign(1)
     checkpoint.save(model, tmp_path, {})
     model.step.assign(2)
-    monkeypatch.setattr(model, "save_weights", lambda path: (path.write_bytes(b"half"), (_ for _ in ()).throw(OSError)))
-    with pytest.raises(OSError):  # noqa: PT011 - it is the disk's error, whatever it says
+
+    def fails(path):
+        path.write_bytes(b"half")
+        raise OSError("a bad sector")
+
+    monkeypatch.setattr(model, "save_weights", fails)
+    with pytest.raises(StorageError, match=r"step 2 could not .* a bad sector\. step-00000001 is whole"):
         checkpoint.save(model, tmp_path, {})
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000001"]
 

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagan_tf.config import DataConfig
+from dagan_tf.config import DataConfig, RunOptions
 from dagan_tf.errors import UserError
 from dagan_tf.training import checkpoint, session
 from dagan_tf.training.run import Run, load_model
@@ -42,7 +42,9 @@ def act_at_step(monkeypatch):
 
         fit = session._fit
         monkeypatch.setattr(
-            session, "_fit", lambda model, data, epochs, callbacks, v: fit(model, data, epochs, [Act(), *callbacks], v)
+            session,
+            "_fit",
+            lambda model, data, epochs, callbacks, *rest: fit(model, data, epochs, [Act(), *callbacks], *rest),
         )
 
     return install
@@ -51,7 +53,7 @@ def act_at_step(monkeypatch):
 def start(path, config, **options):
     run = Run(path)
     run.write_config(config)
-    return run, session.train(config, run, sample_every=2, verbose=0, **options)
+    return run, session.train(config, run, options=RunOptions(sample_every=2, **options), verbose=0)
 
 
 def test_what_a_run_writes(finished_run):

@@ -1,0 +1,58 @@
+"""Failures of disks and hosts during a run as sentences."""
+
+import contextlib
+import errno
+
+import tensorflow as tf
+
+from dagan_tf.errors import HostLostError, StorageError
+from dagan_tf.training import checkpoint
+
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOST = (
+    tf.errors.UnavailableError,
+    tf.errors.AbortedError,
+    tf.errors.CancelledError,
+    tf.errors.DeadlineExceededError,
+    tf.errors.InternalError,
+    tf.errors.UnknownError,
+)
+
+
+@contextlib.contextmanager
+def plain_disk_errors(run):
+    """A context in which what a full disk raises, where a run is recorded, becomes a `StorageError`."""
+    try:
+        yield
+    except (OSError, tf.errors.OpError) as error:
+        full = error.errno in FULL if isinstance(error, OSError) else "No space left" in str(error)
+        if not full:
+            raise
+        raise StorageError(
+            f"{run.path} cannot be written any more: {error}. {_newest(run)} Make room and resume with --resume "
+            f"{run.path}."
+        ) from error
+
+
+@contextlib.contextmanager
+def plain_host_errors(distribution, run):
+    """A context in which what TensorFlow raises when another host has ended becomes a `HostLostError`."""
+    try:
+        yield
+    except LOST as error:
+        if distribution.workers == 1:
+            raise
+        raise HostLostError(
+            f"Another host has ended or cannot be reached; its own output says why. {_newest(run)} Start all hosts "
+            f"again with --resume {run.path}. TensorFlow said: {_cause(error)}"
+        ) from error
+
+
+def _cause(error):
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return next((line for line in lines if "aborted" in line or "onnect" in line), lines[0] if lines else "nothing")
+
+
+def _newest(run):
+    found = checkpoint.latest(run.checkpoints)
+    return f"The newest checkpoint is {found.name}." if found else "There is no checkpoint yet."

@@ -1,0 +1,92 @@
+"""Ten training steps in a process of its own, on some devices: a script that other tests start, and compare.
+
+    python -m tests.training.ten_steps FOLDER --devices 8 --xla on
+
+Begins at FOLDER/warm.weights.h5, a model of 200 steps at the recipe's rates, which `--warm-up` makes. From fresh weights, and at
+the recipe's rates, ten steps are chaotic: one device diverges as far from itself when only the order of a batch's examples
+changes. Writes the losses of each step and every variable to FOLDER/NAME.npz.
+"""
+
+import argparse
+import pathlib
+
+import numpy as np
+
+from dagan_tf import cli
+from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
+from dagan_tf.presets import FACADES
+from dagan_tf.training.distribution import open_distribution, set_xla_flags
+
+STEPS, WARM_STEPS = 10, 200
+WARM, RATE, WARM_RATE = "warm.weights.h5", 1e-6, 1e-4
+
+
+def config(rate, **train):
+    size = {"image_size": (64, 64), "base_filters": 8, "discriminator_filters": 8, "spade_filters": 8}
+    options = {"epochs": 1000, "decay_epochs": 0, "batch_size": 8, "perceptual": "off", "ema": 0.9, **train}
+    rates = {"generator_rate": rate, "discriminator_rate": 4 * rate}
+    data = DataConfig(dataset="procedural", num_examples=8 * STEPS)
+    model = FACADES.model.replace(**size, semantics="dense")
+    return RunConfig(model, FACADES.dataset, data, TrainConfig(**rates, **options))
+
+
+def recorder():
+    import keras
+
+    class Losses(keras.callbacks.Callback):
+        """The losses of each step, not their means."""
+
+        rows = ()
+
+        def on_train_batch_begin(self, batch, logs=None):
+            self.model.reset_metrics()
+
+        def on_train_batch_end(self, batch, logs=None):
+            self.rows += ([float(logs[name]) for name in sorted(logs)],)
+
+    return Losses()
+
+
+def variables(model):
+    parts = {"": model, "generator_optimizer ": model.generator_optimizer}
+    parts["discriminator_optimizer "] = model.discriminator_optimizer
+    return {name + v.path: v.numpy() for name, part in parts.items() for v in part.variables}
+
+
+def fit(model, pipeline, distribution, steps):
+    data = distribution.distribute(lambda *share: pipeline.share(*share).stream())
+    losses = recorder()
+    model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[losses])
+    return np.array(losses.rows)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("folder", type=pathlib.Path)
+    parser.add_argument("--warm-up", action="store_true")
+    parser.add_argument("--name", default="steps")
+    cli.add_flags(parser, "devices", RunOptions, ("devices", "strategy", "xla"))
+    cli.add_flags(parser, "training", TrainConfig, ("accumulate", "precision"))
+    arguments = parser.parse_args()
+    options = RunOptions(**cli.given(arguments, RunOptions))
+    set_xla_flags(options, "dense")
+    from dagan_tf.training import session
+
+    distribution = open_distribution(options, "dense")
+    warm = arguments.folder / WARM
+    if arguments.warm_up:
+        chosen = config(WARM_RATE)
+        model = session.build_model(chosen, STEPS)
+        fit(model, session.training_pipeline(chosen), distribution, WARM_STEPS)
+        model.save_weights(warm)
+    chosen = config(RATE, **cli.given(arguments, TrainConfig))
+    distribution.check_batch(chosen.train.batch_size, chosen.train.accumulate)
+    model = session.build_model(chosen, STEPS, distribution)
+    model.load_weights(warm)
+    losses = fit(model, session.training_pipeline(chosen), distribution, STEPS)
+    if distribution.is_chief:
+        np.savez(arguments.folder / f"{arguments.name}.npz", losses=losses, **variables(model))
+
+
+if __name__ == "__main__":
+    main()
