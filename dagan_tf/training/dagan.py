@@ -15,6 +15,8 @@ from dagan_tf.training.replicas import as_logs, finite_together, mean_over_repli
 from dagan_tf.training.schedule import make_optimizers
 
 BATCH_KEYS = ("label", "instance")
+INITIAL_SCALE = 2.0**10
+"""Of float16 losses. From Keras' 2**15 the generator skips its first six steps, down to 2**9."""
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
@@ -52,18 +54,19 @@ class DAGAN(keras.Model):
         self.built = True
 
     @classmethod
-    def from_preset(cls, preset, ema=0.0, **overrides):
+    def from_preset(cls, preset, ema=0.0, dtype=None, **overrides):
         """A model for one of the paper's datasets, with fresh weights.
 
         Args:
             preset: "facades", "cityscapes", "ade20k", "celebamask_hq" or "coco_stuff".
             ema: as in the constructor.
+            dtype: of the networks, for example "mixed_bfloat16"; `None`: Keras' global policy.
             **overrides: fields of `ModelConfig`, for example `image_size=(128, 128), base_filters=16`.
 
         Raises:
             UserError: an unknown preset or field, or values that do not fit together.
         """
-        return cls(get_preset(preset).model.replace(**overrides), ema=ema)
+        return cls(get_preset(preset).model.replace(**overrides), ema=ema, dtype=dtype)
 
     @property
     def steps_done(self):
@@ -118,7 +121,7 @@ class DAGAN(keras.Model):
         optimizer = keras.optimizers.get(optimizer)
         if self.compute_dtype != "float16" or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
             return optimizer
-        return keras.optimizers.LossScaleOptimizer(optimizer, name=f"scaled_{optimizer.name}")
+        return keras.optimizers.LossScaleOptimizer(optimizer, INITIAL_SCALE, name=f"scaled_{optimizer.name}")
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Nothing: all is built. Keras would draw a batch for it, on several hosts not the same number on each."""

@@ -14,8 +14,8 @@ SIZE = {"image_size": (32, 64), "base_filters": 4, "discriminator_filters": 4, "
 
 def make_model(**overrides):
     keras.utils.set_random_seed(3)
-    ema = overrides.pop("ema", 0.0)
-    return DAGAN.from_preset("facades", ema=ema, **{**SIZE, **overrides})
+    options = {"ema": overrides.pop("ema", 0.0), "dtype": overrides.pop("dtype", "float32")}
+    return DAGAN.from_preset("facades", **options, **{**SIZE, **overrides})
 
 
 def make_batch(size=2, seed=0, instances=False):

@@ -67,7 +67,9 @@ def test_what_a_run_writes(finished_run):
     assert [line["step"] for line in lines] == [3, 6, 9]
     assert lines[0]["generator_rate"] == pytest.approx(1e-4)
     assert lines[-1]["generator_rate"] == 0
-    assert [p.name for p in checkpoint.checkpoints(run.checkpoints)] == ["step-00000006", "step-00000009"]
+    best = 3 * (1 + int(np.argmin([line["g_feature"] for line in lines])))
+    assert {int(p.name[5:]) for p in checkpoint.checkpoints(run.checkpoints)} == {best, 6, 9}
+    assert checkpoint.best(run.checkpoints).name == f"step-{best:08d}"
 
 
 def test_tensorboard_reads_scalars_and_sheets(finished_run):

@@ -1,0 +1,58 @@
+"""A step in parts: the written-out means of its parts, whatever shares of the batch a device has."""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from dagan_tf.training.accumulation import mean_over_parts
+from tests.training.test_dagan import make_batch, make_model
+
+
+def test_parts_of_shares_are_shares_of_parts():
+    """On every number of replicas a part holds the same examples of the global batch."""
+    parts = {}
+    for replicas in (1, 2, 4):
+        seen = [[] for _ in range(2)]
+        for share in np.split(np.arange(8), replicas):
+            found = []
+            mean_over_parts(
+                lambda part, found=found: found.append(part["x"].numpy()) or 0.0, {"x": tf.constant(share)}, 2
+            )
+            for whole, own in zip(seen, found, strict=True):
+                whole += own.tolist()
+        parts[replicas] = seen
+    assert parts[1] == parts[2] == parts[4] == [[0, 2, 4, 6], [1, 3, 5, 7]]
+
+
+def test_the_mean_of_a_nest():
+    x = np.arange(6.0)
+    values, squares = mean_over_parts(lambda p: ({"sum": tf.reduce_sum(p["x"])}, [p["x"][0] ** 2]), {"x": x}, 3)
+    assert float(values["sum"]) == x.sum() / 3
+    assert float(squares[0]) == np.mean(x[:3] ** 2)
+
+
+@pytest.mark.parametrize("eager", [True, False], ids=["eager", "graph"])
+def test_one_step_in_parts_is_written_out(eager):
+    model, twin, batch = make_model(), make_model(), make_batch(4)
+    for each in (model, twin):
+        each.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), accumulate=2, run_eagerly=eager)
+    model.train_on_batch(batch)
+
+    parts = [{k: v[p::2] for k, v in batch.items()} for p in range(2)]
+    steps = (
+        (twin.discriminator, twin.discriminator_optimizer, twin.discriminator_losses, sum),
+        (twin.generator, twin.generator_optimizer, twin.generator_losses, lambda values: sum(values.values())),
+    )
+    for network, optimizer, losses, total in steps:
+        gradients = []
+        for part in parts:
+            with tf.GradientTape() as tape:
+                fake = twin.generator({"label": part["label"]}, training=True)
+                loss = total(losses(part, fake, training=True))
+            gradients.append(tape.gradient(loss, network.trainable_variables))
+        optimizer.apply([(a + b) / 2 for a, b in zip(*gradients, strict=True)], network.trainable_variables)
+
+    for network in ("generator", "discriminator"):
+        for a, b in zip(getattr(model, network).variables, getattr(twin, network).variables, strict=True):
+            np.testing.assert_allclose(a.value, b.value, rtol=1e-4, atol=2e-6, err_msg=a.path)

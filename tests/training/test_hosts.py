@@ -1,0 +1,71 @@
+"""Two hosts through the real command: one that is killed ends the other, one that is told to stop stops both."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+
+from dagan_tf.training import checkpoint
+from dagan_tf.training.run import Run
+from tests.conftest import ROOT, tiny_config
+from tests.training.test_replicas import tf_configs
+
+
+def start(run, *flags, **environment):
+    command = [sys.executable, "-u", "-W", "ignore", "-m", "dagan_tf.train", "--resume", str(run.path), *flags]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, **pipes)
+
+
+def start_hosts(run):
+    return [start(run, "--checkpoint-every", "2", TF_CONFIG=text) for text in tf_configs()]
+
+
+def wait_for_step(run, step, processes):
+    end = time.monotonic() + 240
+    while not run.checkpoints.is_dir() or not (newest := checkpoint.latest(run.checkpoints)) or _step(newest) < step:
+        assert time.monotonic() < end, f"step {step} did not come"
+        assert all(process.poll() is None for process in processes), [p.communicate() for p in processes]
+        time.sleep(0.1)
+    return _step(newest)
+
+
+def _step(path):
+    return checkpoint.read_state(path)["step"]
+
+
+def test_two_hosts_end_together_and_resume(tmp_path):
+    run = Run(tmp_path / "run")
+    run.write_config(tiny_config(epochs=4000))
+    hosts = start_hosts(run)
+    wait_for_step(run, 4, hosts)
+    hosts[1].kill()
+    _, errors = hosts[0].communicate(timeout=120)
+    assert hosts[0].returncode == 3
+    assert "Traceback" not in errors
+    message = errors.strip().splitlines()[-1]
+    newest = checkpoint.latest(run.checkpoints)
+    assert message.startswith("error: Another host has ended or cannot be reached")
+    assert f"newest checkpoint is {newest.name}" in message
+    assert f"--resume {run.path}" in message
+    hosts[1].communicate()
+
+    hosts = start_hosts(run)
+    wait_for_step(run, _step(newest) + 4, hosts)
+    hosts[1].send_signal(signal.SIGTERM)
+    outputs = [host.communicate(timeout=120)[0] for host in hosts]
+    assert [host.returncode for host in hosts] == [143, 143]
+    stopped = [int(re.search(r"Stopped at step (\d+)", text)[1]) for text in outputs]
+    assert stopped[0] == stopped[1] == _step(checkpoint.latest(run.checkpoints))
+
+    # What two hosts have trained one device goes on with.
+    alone = start(run, "--checkpoint-every", "1")
+    wait_for_step(run, stopped[0] + 3, [alone])
+    alone.send_signal(signal.SIGINT)
+    alone.communicate(timeout=120)
+    assert alone.returncode == 130
+    epochs = [json.loads(line)["epoch"] for line in run.history.read_text().splitlines()]
+    assert epochs == list(range(1, len(epochs) + 1))  # each once, though two of the processes were cut off

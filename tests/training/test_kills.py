@@ -1,0 +1,21 @@
+"""SIGKILL at any moment, in the middle of a checkpoint, too: the resumed run comes to the same bits."""
+
+import numpy as np
+
+from dagan_tf.training import checkpoint, session
+from dagan_tf.training.run import Run
+from tests.conftest import tiny_config
+from tests.training import kills
+
+
+def test_a_run_that_is_killed_again_and_again_comes_to_the_same_bits(finished_run, tmp_path):
+    """Twenty such runs: `python -m tests.training.kills FOLDER`."""
+    model = session.build_model(tiny_config(), 3)
+    run = Run(tmp_path / "killed")
+    attempts, repeated, final = kills.killed_and_resumed(run, tiny_config(), [(2, 0.05), (3, 0.02)], model)
+    assert [a.finished for a in attempts][:1] == [False]
+    assert (attempts[-1].finished, attempts[-1].step) == (True, 9)
+    assert repeated <= kills.EVERY
+    for a, b in zip(kills.state(model, finished_run[0].latest()), final, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert [p.name for p in run.checkpoints.iterdir() if p.name.startswith(checkpoint.UNFINISHED)] == []
