@@ -46,6 +46,51 @@ def _clustered():
     return bool(asked_for) and ("tf_xla_cpu_global_jit" in flags or bool(tf.config.list_physical_devices("GPU")))
 
 
+def _sums_of_rows(rows, owners, parts, count):
+    """For each part the sum of its owners' rows, the gradient of sums of parts: float32 (count, F).
+
+    A product with a sparse matrix of ones: several times as quick as TensorFlow's own gradient, which adds row by row.
+
+    Args:
+        rows: float32 (n, F).
+        owners, parts: int32 (m,), pairs in lexicographic order; owners in 0..n-1, parts in 0..count-1.
+        count: int32 scalar.
+    """
+    indices = tf.cast(tf.stack([owners, parts], axis=1), tf.int64)
+    shape = tf.cast(tf.stack([tf.shape(rows)[0], count]), tf.int64)
+    ones = tf.ones_like(owners, tf.float32)
+    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=ones, dense_shape=shape)
+    matrix = tf.raw_ops.SparseMatrixTranspose(input=matrix, type=tf.float32)
+    return tf.raw_ops.SparseMatrixMatMul(a=matrix, b=rows)
+
+
+@tf.custom_gradient
+def sums_of_parts(values, parts, owners):
+    """For each owner the sum of its parts' values: float32 (n, F).
+
+    Args:
+        values: float32 (count, F).
+        parts, owners: int32 (m,), pairs in lexicographic order of (owner, part); each owner of 0..n-1 has a part.
+    """
+
+    def gradient(upstream):
+        return _sums_of_rows(upstream, owners, parts, tf.shape(values)[0]), None, None
+
+    return tf.sparse.segment_sum(values, parts, owners), gradient
+
+
+@tf.custom_gradient
+def look_up(values, index):
+    """What stands at each place: (B, h, w, F) of values, float32 (n, F), and index, int32 (B, h, w) in 0..n-1."""
+
+    def gradient(upstream):
+        places = tf.reshape(index, [-1])
+        rows = tf.reshape(upstream, [-1, values.shape[-1]])
+        return _sums_of_rows(rows, tf.range(tf.size(places)), places, tf.shape(values)[0]), None
+
+    return tf.gather(values, index), gradient
+
+
 class Triples(NamedTuple):
     """Distinct triples of neighbouring numbers and where they occur."""
 
@@ -98,7 +143,7 @@ class Patches(NamedTuple):
         Args:
             values: (9, count, F): what a number gives at each place.
         """
-        return tf.sparse.segment_sum(tf.reshape(values, [-1, values.shape[-1]]), self.parts, self.owners)
+        return sums_of_parts(tf.reshape(values, [-1, values.shape[-1]]), self.parts, self.owners)
 
 
 def distinct_patches(numbers, count, outside):
@@ -146,7 +191,7 @@ class PatchTableLevel(NamedTuple):
         parts += tf.range(size * size) * values.shape[1]
         places = tf.shape(parts)[:-1]
         owners = tf.repeat(tf.range(tf.reduce_prod(places)), size * size)
-        sums = tf.sparse.segment_sum(tf.reshape(values, [-1, filters]), tf.reshape(parts, [-1]), owners)
+        sums = sums_of_parts(tf.reshape(values, [-1, filters]), tf.reshape(parts, [-1]), owners)
         sums = tf.reshape(sums, tf.concat([places, [filters]], axis=0)) + tf.cast(bias, tf.float32)
         return tf.cast(sums, kernel.dtype)
 
@@ -165,7 +210,7 @@ class PatchTableLevel(NamedTuple):
         rows = self._rows(hidden, *scale), self._rows(hidden, *shift)
         x = tf.identity(x)  # of this branch's graph: another's would not be waited for
         with tf.control_dependencies([x]):  # else a graph makes, and holds, those of all layers at its start
-            scale, shift = (tf.gather(values, self.wide_patches.index) for values in rows)
+            scale, shift = (look_up(values, self.wide_patches.index) for values in rows)
         return tf.cast(tf.cast(x, tf.float32) * scale + shift, x.dtype)
 
     def _rows(self, hidden, kernel, bias):

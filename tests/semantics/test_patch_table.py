@@ -434,3 +434,33 @@ def test_shapes_are_known_while_tracing():
         return tf.shape(labels)
 
     shapes.get_concrete_function()
+
+
+# Sums and looking up
+
+
+def test_sums_of_parts_and_their_gradient():
+    rng = np.random.default_rng(9)
+    parts, owners = np.sort(rng.integers(11, size=(6, 4)), axis=1).astype("int32"), np.repeat(np.arange(6), 4)
+    parts[parts == 7] = 8  # which nobody has
+    values, weights = (rng.normal(size=(n, 3)).astype("float32") for n in (11, 6))
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(values)
+        sums = patch_table.sums_of_parts(variable, parts.ravel(), owners.astype("int32"))
+    expected = np.zeros_like(values)
+    np.add.at(expected, parts.ravel(), weights[owners])
+    assert_near(sums, values[parts].sum(1))
+    assert_near(tape.gradient(sums, variable, output_gradients=weights), expected)
+
+
+def test_look_up_and_its_gradient():
+    rng = np.random.default_rng(10)
+    index = rng.integers(5, size=(2, 3, 4), dtype="int32")
+    values, weights = rng.normal(size=(6, 3)).astype("float32"), rng.normal(size=(2, 3, 4, 3)).astype("float32")
+    with tf.GradientTape() as tape:
+        variable = tf.Variable(values)
+        found = patch_table.look_up(variable, index)
+    expected = np.zeros_like(values)
+    np.add.at(expected, index, weights)
+    np.testing.assert_array_equal(found, values[index])
+    assert_near(tape.gradient(found, variable, output_gradients=weights), expected)
