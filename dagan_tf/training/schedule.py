@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from dagan_tf.training.adam import FusedAdam
+
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
 class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
@@ -34,7 +36,7 @@ def make_optimizers(config, steps_per_epoch):
 
     def adam(name, rate):
         schedule = ConstantThenLinearDecay(rate, config.epochs * steps_per_epoch, config.decay_epochs * steps_per_epoch)
-        return keras.optimizers.Adam(schedule, beta_1=config.beta_1, beta_2=config.beta_2, name=name)
+        return FusedAdam(schedule, beta_1=config.beta_1, beta_2=config.beta_2, name=name)
 
     return (
         adam("generator_optimizer", config.generator_rate),
