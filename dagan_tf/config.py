@@ -228,6 +228,7 @@ class RunOptions(Config):
     devices: str = _field("all", "GPUs of this machine, a number or all; without GPUs, logical CPUs (all: one)")
     strategy: str = _field("auto", "of tf.distribute; auto: by the devices and by TF_CONFIG", STRATEGIES)
     xla: str = _field("auto", "compile the step with XLA; auto: on GPUs, but for --semantics patch_table", XLA)
+    cache: str | None = _field(None, "folder to keep training examples in, decoded and resized: read anew each epoch")
     checkpoint_every: int = _field(1000, "steps between checkpoints, beside one at the end of every epoch")
     keep: int = _field(2, "newest checkpoints to keep")
     best: str = _field("g_feature", "loss by whose mean over an epoch the best checkpoint is kept, too", LOSSES)

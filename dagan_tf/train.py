@@ -25,7 +25,7 @@ TRAIN_FIELDS = (
     "epochs", "decay_epochs", "batch_size", "accumulate", "precision", "generator_rate", "discriminator_rate",
     "beta_1", "beta_2", "feature_weight", "perceptual_weight", "perceptual", "ema", "load_scale", "flip", "seed",
 )  # fmt: skip
-DEVICE_FIELDS = ("devices", "strategy", "xla")
+DEVICE_FIELDS = ("devices", "strategy", "xla", "cache")
 RECORD_FIELDS = ("checkpoint_every", "keep", "best", "sample_every")
 
 
@@ -41,7 +41,7 @@ def parser():
     run.add_argument("--run-dir", metavar="RUN", help="folder to write to (default: runs/DATASET-DATE-TIME)")
     run.add_argument("--resume", metavar="RUN", help="continue the run in this folder; other flags may be left out")
     run.add_argument("--dry-run", action="store_true", help="print configuration, shapes and parameters, then exit")
-    cli.add_flags(result, "devices", RunOptions, DEVICE_FIELDS)
+    cli.add_flags(result, "devices and input", RunOptions, DEVICE_FIELDS)
     cli.add_flags(result, "checkpoints and samples", RunOptions, RECORD_FIELDS)
     cli.add_flags(result, "data", DataConfig, DATA_FIELDS)
     cli.add_flags(result, "label files", DatasetSpec, ("first_id", "unknown_id"), "dataset")

@@ -78,3 +78,20 @@ def facades_run(tmp_path_factory):
     run.write_config(config)
     train(config, run, options=RunOptions(sample_every=3), verbose=0)
     return run.path
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A function that mounts a file system of so many bytes, and one that makes it larger."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+
+    def mount(size, option=""):
+        command = ["mount", "-t", "tmpfs", "-o", f"{option}size={size}", "tmpfs", str(folder)]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        if done.returncode:
+            pytest.skip(f"a small file system cannot be mounted here: {done.stderr.strip()}")
+        return folder
+
+    yield mount
+    subprocess.run(["umount", str(folder)], capture_output=True, check=False)

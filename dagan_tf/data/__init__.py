@@ -14,6 +14,8 @@ _MODULES = {
     "facades_from_folder": "facades",
     "facades_from_tfds": "facades",
     "Pipeline": "pipeline",
+    "RecordSource": "records",
+    "cached": "records",
     "colour": "render",
     "grid": "render",
     "to_uint8": "render",

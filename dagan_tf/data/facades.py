@@ -112,14 +112,17 @@ def facades_from_tfds(split, data_dir=None):
     builder = _builder(data_dir)
     if not builder.is_prepared():
         _prepare(builder)
-    return _PreparedFacades(builder.as_data_source(split))
+    return _PreparedFacades(builder.as_data_source(split), f"{builder.info.full_name} {split}")
 
 
 class _PreparedFacades:
     """The source interface on a TFDS data source."""
 
-    def __init__(self, examples):
-        self._examples = examples
+    def __init__(self, examples, name):
+        self._examples, self._name = examples, name
+
+    def fingerprint(self):
+        return self._name
 
     def __len__(self):
         return len(self._examples)

@@ -93,6 +93,12 @@ class FileSource:
         """The path of the label file, for messages."""
         return str(self._labels[index])
 
+    def fingerprint(self):
+        """A text that changes when a file or the meaning of ids does: names, sizes, times of change, and the spec."""
+        files = [path for paths in (self._labels, self._images, self._instances) for path in paths or ()]
+        states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in map(Path, files)]
+        return f"{states} {self._spec}"
+
     def __getitem__(self, index):
         path = self._labels[index]
         example = {"label": read_label(path, self._spec)}

@@ -68,6 +68,8 @@ def transform(example, image_size, load_scale=1.0, flip=False, rng=None):
 
 
 def _resize(array, size, key):
+    if array.shape[:2] == tuple(size):
+        return array
     resample = Image.Resampling.BICUBIC if key == "image" else Image.Resampling.NEAREST
     return np.asarray(Image.fromarray(array).resize((size[1], size[0]), resample))
 

@@ -89,6 +89,10 @@ class ProceduralFacades:
         self._check_index(index)
         return f"procedural/{self.split}/{index:06d}"
 
+    def fingerprint(self):
+        """A text that changes when the examples do."""
+        return f"procedural 1 {self.size} {self.seed} {self.split}"
+
     def __getitem__(self, index):
         """Draws one example.
 

@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 
-def mean_over_parts(function, batch, parts):
+def mean_over_parts(function, batch, parts, after=()):
     """The mean of a function's results over the parts of a batch, computed one after the other.
 
     Part p holds the examples p, p + parts, p + 2 parts, ...: the same examples of a global batch, in whatever shares
@@ -13,6 +13,7 @@ def mean_over_parts(function, batch, parts):
         function: of a batch to a nest of float tensors, its losses and gradients.
         batch: a dictionary of tensors (B, ...).
         parts: how many there are; B must be a multiple.
+        after: tensors that the first of several parts waits for.
 
     Returns:
         The nest that `function` returns.
@@ -21,11 +22,9 @@ def mean_over_parts(function, batch, parts):
         return function(batch)
     total = None
     for part in range(parts):
-        examples = {key: value[part::parts] for key, value in batch.items()}
-        if total is not None:
-            # Else a graph computes all parts at once, and holds all of their activations.
-            with tf.control_dependencies(tf.nest.flatten(total)):
-                examples = tf.nest.map_structure(tf.identity, examples)
+        # Else a graph computes all parts at once, and holds all of their activations.
+        with tf.control_dependencies(tf.nest.flatten(total) if part else after):
+            examples = {key: tf.identity(value[part::parts]) for key, value in batch.items()}
         result = function(examples)
         total = result if total is None else tf.nest.map_structure(tf.add, total, result)
     return tf.nest.map_structure(lambda x: x / parts, total)

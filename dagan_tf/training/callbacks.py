@@ -81,8 +81,7 @@ def check_finite(model):
 
     A step's losses are those before its update: they cannot tell whether the update itself was good.
     """
-    parts = (model, model.generator_optimizer, model.discriminator_optimizer)
-    variables = [v for part in parts for v in part.variables]
+    variables = [v for part in (model, *model.optimizers) for v in part.variables]
     bad = [v.path for v in variables if not np.isfinite(np.asarray(v.value)).all()]
     if bad:
         raise NotFiniteError([f"{bad[0]} and {len(bad) - 1} more weights"])

@@ -1,16 +1,21 @@
 """Checkpoints: a folder a step, written aside and renamed into place, so that every one that is found is whole."""
 
 import datetime
+import errno
 import json
+import math
 import os
 import pathlib
 import shutil
+
+import numpy as np
 
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.files import flush
 
 WEIGHTS = "model.weights.h5"
 STATE = "state.json"
+HEADER = 1024  # bytes that a variable takes beside its values
 UNFINISHED = "."
 """What the name of a checkpoint begins with while it is written."""
 
@@ -44,7 +49,7 @@ def save(model, folder, state, keep=2):
         except OSError as error:
             newest = latest(folder)
             raise StorageError(
-                f"The checkpoint of step {step} could not be written to {folder}: {error}. "
+                f"The checkpoint of step {step} could not be written to {folder}: {error.strerror or error}. "
                 + (f"{newest.name} is whole; " if newest else "There is none before it; ")
                 + "make room, or see to the disk, and resume the run."
             ) from error
@@ -60,11 +65,21 @@ def save(model, folder, state, keep=2):
 def _write(model, aside, state):
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
+    _check_room(model, aside)
     model.save_weights(aside / WEIGHTS)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     (aside / STATE).write_text(json.dumps({**state, "saved": now}, indent=2) + "\n")
     for path in (aside / WEIGHTS, aside / STATE, aside):
         flush(path)
+
+
+def _check_room(model, folder):
+    """Raises `OSError` before anything is written to a disk that cannot hold it: HDF5 fails noisily half-way."""
+    variables = [v for part in (model, *model.optimizers) for v in part.variables]
+    needed = sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize + HEADER for v in variables)
+    free = shutil.disk_usage(folder).free
+    if free < needed:
+        raise OSError(errno.ENOSPC, f"no space left, it takes {needed / 1e6:.1f} MB and there are {free / 1e6:.1f} MB")
 
 
 def checkpoints(folder):

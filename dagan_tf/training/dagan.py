@@ -69,6 +69,11 @@ class DAGAN(keras.Model):
         return cls(get_preset(preset).model.replace(**overrides), ema=ema, dtype=dtype)
 
     @property
+    def optimizers(self):
+        """The generator's and the discriminator's, once compiled: a list."""
+        return [self.generator_optimizer, self.discriminator_optimizer] if self.compiled else []
+
+    @property
     def steps_done(self):
         """`step` as a number, also of a variable that several replicas have."""
         return int(self.step.numpy())
@@ -194,8 +199,8 @@ class DAGAN(keras.Model):
         def generate(part):
             return self._generator_gradients(part, *(picture or self._picture(part)))
 
-        values = self._update(discriminate, batch, self.discriminator, self.discriminator_optimizer)
-        values |= self._update(generate, batch, self.generator, self.generator_optimizer)
+        values, applied = self._update(discriminate, batch, self.discriminator, self.discriminator_optimizer)
+        values |= self._update(generate, batch, self.generator, self.generator_optimizer, after=applied)[0]
         self.step.assign_add(1)
         if self.ema_generator is not None:
             self._update_average()
@@ -207,13 +212,13 @@ class DAGAN(keras.Model):
             fake = self.generator({k: batch[k] for k in BATCH_KEYS if k in batch}, training=True)
         return fake, tape
 
-    def _update(self, losses_and_gradients, batch, network, optimizer):
-        """Applies the mean gradients over the batch's parts; returns the mean losses."""
-        values, gradients = mean_over_parts(losses_and_gradients, batch, self.accumulate)
+    def _update(self, losses_and_gradients, batch, network, optimizer, after=()):
+        """Applies the mean gradients over the batch's parts; returns the mean losses and these gradients."""
+        values, gradients = mean_over_parts(losses_and_gradients, batch, self.accumulate, after)
         if self.compute_dtype == "float16":
             gradients = finite_together(gradients)
         optimizer.apply(gradients, network.trainable_variables)
-        return values
+        return values, gradients
 
     def _discriminator_gradients(self, batch, fake):
         with tf.GradientTape() as tape:

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dagan_tf.config import RunOptions
 from dagan_tf.data.pipeline import Pipeline
+from dagan_tf.data.records import cached
 from dagan_tf.data.sources import open_source
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.networks.perceptual import VGG19Features
@@ -31,11 +32,20 @@ class Outcome:
     not_finite: tuple = ()
 
 
-def training_pipeline(config):
-    """The `Pipeline` of a `RunConfig`'s training split; `UserError` where its data cannot be used."""
+def training_pipeline(config, cache=None, verbose=0):
+    """The `Pipeline` of a `RunConfig`'s training split; `UserError` where its data cannot be used.
+
+    Args:
+        config: the `RunConfig`.
+        cache: a folder where its examples are kept decoded and resized, or `None`, see `dagan_tf.data.records`.
+        verbose: whether to show the progress of filling it.
+    """
     load_size = tuple(round(side * config.train.load_scale) for side in config.model.image_size)
     source = open_source(config.data, config.dataset, load_size, "train", config.train.seed)
     _check_instances(config, source)
+    if cache:
+        bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
+        source = cached(source, load_size, cache, lambda done, total: bar.update(done))
     return Pipeline(
         source,
         config.model.image_size,
@@ -108,7 +118,7 @@ def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVI
     distribution.check_batch(config.train.batch_size, config.train.accumulate)
     if options.best == "g_perceptual" and config.train.perceptual == "off":
         raise UserError("There is no perceptual loss to find the best checkpoint by: give another --best.")
-    pipeline = training_pipeline(config)
+    pipeline = training_pipeline(config, options.cache, verbose)
     steps = pipeline.steps_per_epoch
     model = build_model(config, steps, distribution)
     saver = Checkpoints(run, steps, options, writes=distribution.is_chief)

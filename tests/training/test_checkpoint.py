@@ -73,3 +73,42 @@ def test_damaged_and_foreign_weights(model, tmp_path):
     weights.write_bytes(weights.read_bytes()[:1000])
     with pytest.raises(UserError, match=r"could not be loaded"):
         checkpoint.load(model, path)
+
+
+def test_the_best_is_kept_beside_the_newest(model, tmp_path):
+    losses = {1: 5.0, 2: 3.0, 3: 4.0, 4: 6.0, 5: 7.0}
+    for step, value in losses.items():
+        model.step.assign(step)
+        # Step 4 is in the middle of an epoch: its means are of too few steps to count.
+        state = {"step_in_epoch": int(step == 4), "losses": {"g_feature": value, "d_fake": -value}}
+        checkpoint.save(model, tmp_path, {**state, "best_by": "g_feature"}, keep=1)
+    assert [p.name for p in checkpoint.checkpoints(tmp_path)] == ["step-00000002", "step-00000005"]
+    assert checkpoint.best(tmp_path).name == "step-00000002"
+    assert checkpoint.best(tmp_path, "d_fake").name == "step-00000005"
+    assert checkpoint.best(tmp_path, "g_perceptual") is None
+    assert checkpoint.best(tmp_path / "none") is None
+
+
+def test_what_a_killed_process_left_is_removed(model, tmp_path):
+    model.step.assign(3)
+    checkpoint.save(model, tmp_path, {})
+    (tmp_path / f"{checkpoint.UNFINISHED}step-00000004.77").mkdir()
+    (tmp_path / f"{checkpoint.UNFINISHED}step-00000004.77" / checkpoint.WEIGHTS).write_bytes(b"half")
+    checkpoint.remove_unfinished(tmp_path)
+    assert [p.name for p in tmp_path.iterdir()] == ["step-00000003"]
+
+
+def test_a_full_disk_leaves_the_checkpoint_before(model, small_disk):
+    model.step.assign(1)
+    size = sum(np.asarray(w).nbytes for w in model.get_weights())
+    folder = small_disk(2 * size)
+    first = checkpoint.save(model, folder, {})
+    model.step.assign(2)
+    with pytest.raises(StorageError, match=r"step 2 could not be .* no space left, it takes .*step-00000001 is whole"):
+        checkpoint.save(model, folder, {})
+    assert [p.name for p in folder.iterdir()] == ["step-00000001"]
+    other = DAGAN(tiny_config().model)
+    checkpoint.load(other, first)
+    assert other.steps_done == 1
+    small_disk(6 * size, "remount,")
+    assert checkpoint.save(model, folder, {}).name == "step-00000002"

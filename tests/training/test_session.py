@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from dagan_tf.config import DataConfig, RunOptions
-from dagan_tf.errors import UserError
+from dagan_tf.errors import StorageError, UserError
 from dagan_tf.training import checkpoint, session
 from dagan_tf.training.run import Run, load_model
 from tests.conftest import tiny_config
@@ -169,3 +169,27 @@ def test_instances_are_asked_for_where_the_model_reads_them():
     config = type(config)(config.model.replace(use_instance_edges=True), config.dataset, config.data, config.train)
     with pytest.raises(UserError, match="--instance-dir"):
         session.training_pipeline(config)
+
+
+def test_a_run_on_a_full_disk_says_so_and_resumes_when_there_is_room(finished_run, small_disk):
+    run = Run(small_disk(3_000_000) / "run")
+    size = sum(p.stat().st_size for p in finished_run[0].latest().iterdir())
+    small_disk(int(1.5 * size), "remount,")
+    config = tiny_config()
+    with pytest.raises(StorageError, match=r"(could not|cannot) be written"):
+        session.train(config, run, verbose=0)
+    left = [checkpoint.read_state(path)["step"] for path in checkpoint.checkpoints(run.checkpoints)]
+    assert left == [3]
+    small_disk(20 * size, "remount,")
+    assert session.train(config, run, resume=True, verbose=0).step == 9
+    assert_same(finished_run[0], run)
+
+
+def test_the_means_of_a_broken_epoch_go_on(finished_run, tmp_path, act_at_step):
+    act_at_step(4, lambda model: os.kill(os.getpid(), signal.SIGTERM))
+    run, _ = start(tmp_path / "stopped", tiny_config())
+    session.train(tiny_config(), run, resume=True, verbose=0)
+    whole, resumed = ([json.loads(x) for x in r.history.read_text().splitlines()] for r in (finished_run[0], run))
+    for a, b in zip(whole, resumed, strict=True):
+        for name in ("g_hinge", "g_feature", "d_fake", "d_real", "step", "epoch"):
+            assert a[name] == pytest.approx(b[name], rel=1e-5), (a["epoch"], name)
