@@ -17,7 +17,7 @@ EXTRAS = {
     "notebooks": ["jupyterlab", "ipywidgets"],
 }
 # One version of PyTorch: it is the independent reader and writer of .pth files in the tests.
-EXTRAS["dev"] = ["pytest", "pytest-xdist", "ruff", "scipy", "jax", "torch==2.13.0", "openvino"]
+EXTRAS["dev"] = ["pytest", "pytest-xdist", "ruff", "scipy", "jax", "torch==2.13.0", "openvino", "pyyaml"]
 EXTRAS["dev"] += [*EXTRAS["serving"], *EXTRAS["tflite"]]
 
 setup(

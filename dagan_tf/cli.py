@@ -77,6 +77,17 @@ def positive(text):
     return value
 
 
+def add_checkpoint_flag(parser):
+    """Adds `--checkpoint`, which of a run's checkpoints is used."""
+    parser.add_argument(
+        "--checkpoint",
+        default="newest",
+        metavar="WHICH",
+        help="of the run: newest, best (lowest mean of the loss that training had as --best), or a step's number "
+        "(default: newest)",
+    )
+
+
 def given(arguments, config_class):
     """The fields of a configuration that were given as flags: a dictionary for `Config.replace`."""
     values = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(config_class) if f.name in arguments}

@@ -24,7 +24,8 @@ def parser():
     result = argparse.ArgumentParser(
         prog="python -m dagan_tf.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    result.add_argument("--run", metavar="RUN", required=True, help="run folder; its newest checkpoint is exported")
+    result.add_argument("--run", metavar="RUN", required=True, help="run folder")
+    cli.add_checkpoint_flag(result)
     result.add_argument("--output", metavar="MODELS/NAME", required=True, help="the model's folder, for its versions")
     result.add_argument("--version", type=version_number, metavar="N", help="(default: the next free one)")
     cli.add_flags(result, "model", ModelConfig, ["image_size", "semantics"], default="the run's")
@@ -111,7 +112,7 @@ def main(argv=None):
     from dagan_tf.serving.card import model_card
     from dagan_tf.training.run import load_model
 
-    model, config, checkpoint = load_model(arguments.run)
+    model, config, checkpoint = load_model(arguments.run, arguments.checkpoint)
     trained, precision = model.inference_generator, arguments.precision
     generator = fold(trained, precision, **cli.given(arguments, ModelConfig))
     weights = "generator" if model.ema_generator is None else "moving average"

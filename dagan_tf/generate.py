@@ -19,13 +19,14 @@ def parser():
         prog="python -m dagan_tf.generate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     model = result.add_mutually_exclusive_group(required=True)
-    model.add_argument("--run", metavar="RUN", help="run folder; its newest checkpoint is used")
+    model.add_argument("--run", metavar="RUN", help="run folder")
     model.add_argument(
         "--weights",
         metavar="FILE",
         help="a model saved as .keras; or, described by --preset and model flags, a generator's weights: .weights.h5, "
         "or the release's .pth or .npz",
     )
+    cli.add_checkpoint_flag(result)
     result.add_argument("--labels", metavar="PATH", required=True, help="label map, or folder of them")
     result.add_argument("--instances", metavar="PATH", help="instance map or folder, if the model reads edges")
     result.add_argument("--output", metavar="FOLDER", required=True, help="folder for the pictures")
@@ -48,7 +49,7 @@ def load(arguments):
         raise UserError("A run knows its model: leave out --preset and the model flags, which describe --weights.")
     from dagan_tf.training.run import load_model
 
-    model, config, _ = load_model(arguments.run)
+    model, config, _ = load_model(arguments.run, arguments.checkpoint)
     return model.inference_generator, config.dataset
 
 

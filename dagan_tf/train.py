@@ -14,7 +14,7 @@ from dagan_tf import cli
 from dagan_tf.config import DataConfig, DatasetSpec, ModelConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, Preset, get_preset
-from dagan_tf.training.distribution import open_distribution, set_xla_flags
+from dagan_tf.training.distribution import count_hosts, open_distribution, set_xla_flags
 
 MODEL_FIELDS = (
     "num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "num_discriminators",
@@ -83,6 +83,8 @@ def open_run(arguments):
             raise UserError("--resume continues a run as it is, where it is: leave out --preset and --run-dir.")
         run = Run(arguments.resume)
         return run, check_same(run.read_config(), arguments), True
+    if count_hosts() > 1 and not arguments.run_dir:
+        raise UserError("Several hosts need the same run folder, on a disk that they share: give --run-dir.")
     config = resolve(arguments)
     now = datetime.datetime.now().strftime("%Y%m%d-%H%M%S")
     run = Run(arguments.run_dir or f"runs/{config.data.dataset}-{now}")

@@ -45,10 +45,10 @@ def set_xla_flags(options, semantics):
 
 
 def _may_replicate(options):
-    return options.strategy != "none" and (options.strategy != "auto" or options.devices != "1" or _workers() > 1)
+    return options.strategy != "none" and (options.strategy != "auto" or options.devices != "1" or count_hosts() > 1)
 
 
-def _workers():
+def count_hosts():
     """How many hosts train together, by TF_CONFIG; 1 without it."""
     text = os.environ.get("TF_CONFIG", "")
     if not text:
@@ -160,7 +160,7 @@ def open_distribution(options, semantics="auto"):
     """
     import tensorflow as tf
 
-    workers = _workers()
+    workers = count_hosts()
     if options.strategy == "multi_worker" and workers == 1:
         raise UserError("--strategy multi_worker needs TF_CONFIG with the addresses of at least two hosts.")
     gpus = tf.config.list_physical_devices("GPU")

@@ -57,28 +57,48 @@ class Run:
 
     def latest(self):
         """The newest checkpoint's path; `UserError` if there is none."""
-        found = checkpoint.latest(self.checkpoints)
-        if found is None:
+        return self.find("newest")
+
+    def find(self, which):
+        """The path of a checkpoint: "newest", "best" (see `checkpoint.best`) or a step's number.
+
+        Raises:
+            UserError: there is no such checkpoint; the message lists those there are.
+        """
+        present = {str(checkpoint.read_state(path)["step"]): path for path in checkpoint.checkpoints(self.checkpoints)}
+        if not present:
             raise UserError(
                 f"There is no checkpoint in {self.checkpoints}. The run ended before its first one was written: "
                 "start it again in another folder."
             )
+        ways = {"newest": checkpoint.latest, "best": checkpoint.best}
+        found = ways[which](self.checkpoints) if which in ways else present.get(str(which))
+        if found is None:
+            steps = ", ".join(present)
+            raise UserError(
+                f"{self.path} has no checkpoint {which!r}. There are steps {steps}; newest; and, once an epoch has "
+                "ended, best."
+            )
         return found
 
 
-def load_model(run_folder):
-    """The trained model of a run, from its newest checkpoint, for `predict` and `generate`.
+def load_model(run_folder, which="newest"):
+    """The trained model of a run, for `predict` and `generate`.
+
+    Args:
+        run_folder: the run's folder.
+        which: of its checkpoints, see `Run.find`.
 
     Returns:
         `(model, config, checkpoint)`: a `DAGAN`, the `RunConfig`, the checkpoint's path.
 
     Raises:
-        UserError: the folder is no run, or has no checkpoint that can be loaded.
+        UserError: the folder is no run, or has no such checkpoint that can be loaded.
     """
     from dagan_tf.training.dagan import DAGAN
 
     run = Run(run_folder)
-    config, newest = run.read_config(), run.latest()
+    config, path = run.read_config(), run.find(which)
     model = DAGAN(config.model, ema=config.train.ema)
-    checkpoint.load(model, newest)
-    return model, config, newest
+    checkpoint.load(model, path)
+    return model, config, path

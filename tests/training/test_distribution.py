@@ -92,7 +92,7 @@ def test_the_chief_is_the_first_worker_or_whoever_is_called_so(monkeypatch):
             for index in range(count):
                 task = {"type": job, "index": index}
                 monkeypatch.setenv("TF_CONFIG", json.dumps({"cluster": cluster, "task": task}))
-                assert distribution._workers() == 2
+                assert distribution.count_hosts() == 2
                 resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
                 strategy = type("Strategy", (), {"cluster_resolver": resolver})()
                 assert Distribution(strategy, workers=2).is_chief == ((job, index) == chief)

@@ -1,4 +1,4 @@
-"""Two hosts through the real command: one that is killed ends the other, one that is told to stop stops both."""
+"""Two hosts through the script that clusters use: a killed one ends the other, one that is told to stop stops both."""
 
 import json
 import os
@@ -11,17 +11,20 @@ import time
 from dagan_tf.training import checkpoint
 from dagan_tf.training.run import Run
 from tests.conftest import ROOT, tiny_config
-from tests.training.test_replicas import tf_configs
+from tests.training.test_replicas import free_ports
 
 
-def start(run, *flags, **environment):
-    command = [sys.executable, "-u", "-W", "ignore", "-m", "dagan_tf.train", "--resume", str(run.path), *flags]
+def start(command, **environment):
+    path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+    environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", **environment}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environment}, **pipes)
+    return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
 
 
 def start_hosts(run):
-    return [start(run, "--checkpoint-every", "2", TF_CONFIG=text) for text in tf_configs()]
+    hosts = " ".join(f"127.0.0.1:{port}" for port in free_ports(2))
+    place = {"HOSTS": hosts, "RUN": str(run.path), "OPTIONS": "--checkpoint-every 2"}
+    return [start(["clusters/train.sh"], INDEX=index, **place) for index in "01"]
 
 
 def wait_for_step(run, step, processes):
@@ -62,7 +65,7 @@ def test_two_hosts_end_together_and_resume(tmp_path):
     assert stopped[0] == stopped[1] == _step(checkpoint.latest(run.checkpoints))
 
     # What two hosts have trained one device goes on with.
-    alone = start(run, "--checkpoint-every", "1")
+    alone = start([sys.executable, "-m", "dagan_tf.train", "--resume", str(run.path), "--checkpoint-every", "1"])
     wait_for_step(run, stopped[0] + 3, [alone])
     alone.send_signal(signal.SIGINT)
     alone.communicate(timeout=120)

@@ -1,0 +1,30 @@
+"""Which checkpoint of a run is found, and what is said where there is none."""
+
+import numpy as np
+import pytest
+
+from dagan_tf.errors import UserError
+from dagan_tf.training import checkpoint
+from dagan_tf.training.run import Run, load_model
+
+
+def test_newest_best_and_by_number(finished_run):
+    run = finished_run[0]
+    assert run.find("newest") == run.latest() == checkpoint.latest(run.checkpoints)
+    assert run.find("best") == checkpoint.best(run.checkpoints)
+    assert run.find("6") == run.find(6) == run.checkpoints / "step-00000006"
+    model, _, path = load_model(run.path, "6")
+    assert (model.steps_done, path.name) == (6, "step-00000006")
+    newest, _, _ = load_model(run.path)
+    assert not np.array_equal(model.generator.get_weights()[0], newest.generator.get_weights()[0])
+
+
+@pytest.mark.parametrize("which", ["5", "worst"])
+def test_what_is_not_there_lists_what_is(finished_run, which):
+    with pytest.raises(UserError, match=rf"no checkpoint '{which}'.*steps (3, )?6, 9"):
+        finished_run[0].find(which)
+
+
+def test_no_checkpoint_at_all(tmp_path):
+    with pytest.raises(UserError, match="ended before its first one"):
+        Run(tmp_path).find("best")
