@@ -21,12 +21,12 @@ STEPS, WARM_STEPS = 10, 100
 WARM, RATE, WARM_RATE = "warm.weights.h5", 1e-6, 1e-4
 
 
-def config(rate, **train):
+def config(rate, semantics="dense", **train):
     size = {"image_size": (64, 64), "base_filters": 8, "discriminator_filters": 8, "spade_filters": 8}
     options = {"epochs": 1000, "decay_epochs": 0, "batch_size": 8, "perceptual": "off", "ema": 0.9, **train}
     rates = {"generator_rate": rate, "discriminator_rate": 4 * rate}
     data = DataConfig(dataset="procedural", num_examples=8 * STEPS)
-    model = FACADES.model.replace(**size, semantics="dense")
+    model = FACADES.model.replace(**size, semantics=semantics)
     return RunConfig(model, FACADES.dataset, data, TrainConfig(**rates, **options))
 
 
@@ -67,19 +67,20 @@ def main():
     parser.add_argument("--name", default="steps")
     cli.add_flags(parser, "devices", RunOptions, ("devices", "strategy", "xla"))
     cli.add_flags(parser, "training", TrainConfig, ("accumulate", "precision"))
+    parser.add_argument("--semantics", default="dense")
     arguments = parser.parse_args()
     options = RunOptions(**cli.given(arguments, RunOptions))
-    set_xla_flags(options, "dense")
+    set_xla_flags(options, arguments.semantics)
     from dagan_tf.training import session
 
-    distribution = open_distribution(options, "dense")
+    distribution = open_distribution(options, arguments.semantics)
     warm = arguments.folder / WARM
     if arguments.warm_up:
         chosen = config(WARM_RATE)
         model = session.build_model(chosen, STEPS)
         fit(model, session.training_pipeline(chosen), distribution, WARM_STEPS)
         model.save_weights(warm)
-    chosen = config(RATE, **cli.given(arguments, TrainConfig))
+    chosen = config(RATE, arguments.semantics, **cli.given(arguments, TrainConfig))
     distribution.check_batch(chosen.train.batch_size, chosen.train.accumulate)
     model = session.build_model(chosen, STEPS, distribution)
     model.load_weights(warm)
