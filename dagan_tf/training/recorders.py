@@ -28,12 +28,13 @@ class History(keras.callbacks.Callback):
 
     def forget_after(self, step):
         """Drops the lines of epochs that a run resumed at `step` will train again, and a line that a kill cut off."""
-        lines = self.run.history.read_text().splitlines() if self.run.history.is_file() else []
+        if not self.run.history.is_file():
+            return
+        lines = self.run.history.read_text().splitlines()
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        if kept != lines:
-            aside = self.run.history.with_name(f".{self.run.history.name}.{os.getpid()}")
-            aside.write_text("".join(line + "\n" for line in kept))
-            aside.rename(self.run.history)
+        aside = self.run.history.with_name(f".{self.run.history.name}.{os.getpid()}")
+        aside.write_text("".join(line + "\n" for line in kept))
+        aside.rename(self.run.history)
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began, self._first_step = time.monotonic(), self.model.steps_done

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from dagan_tf.training import session
+from dagan_tf.training import checkpoint, session
 from dagan_tf.training.dagan import INITIAL_SCALE
 from tests.conftest import run_python
 from tests.training import ten_steps
@@ -55,6 +55,22 @@ def test_only_float16_has_loss_scales_and_each_optimizer_its_own():
         assert [isinstance(o, keras.optimizers.LossScaleOptimizer) for o in optimizers] == [scaled, scaled]
     assert optimizers[0] is not optimizers[1]
     assert float(optimizers[0].dynamic_scale) == INITIAL_SCALE
+
+
+def test_a_checkpoint_has_the_loss_scales(tmp_path):
+    model, other = make_model(dtype="mixed_float16"), make_model(dtype="mixed_float16")
+    for each in (model, other):
+        each.compile()
+    for number, optimizer in enumerate(model.optimizers, 1):
+        optimizer.dynamic_scale.assign(2.0**number)
+        optimizer.step_counter.assign(number)
+        optimizer.inner_optimizer.iterations.assign(10 * number)
+    checkpoint.load(other, checkpoint.save(model, tmp_path, {}))
+    for a, b in zip(model.optimizers, other.optimizers, strict=True):
+        assert [v.path for v in a.variables] == [v.path for v in b.variables]
+        for x, y in zip(a.variables, b.variables, strict=True):
+            np.testing.assert_array_equal(x.numpy(), y.numpy())
+    assert [int(o.step_counter) for o in other.optimizers] == [1, 2]
 
 
 def test_an_overflow_skips_one_network_and_halves_its_scale():
