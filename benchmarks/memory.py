@@ -109,6 +109,7 @@ def main():
     base = None
     for row in rows(arguments):
         preset, kind, batch, *_ = row
+        base = None if kind == arguments.kinds[0] else base
         command = [sys.executable, __file__, "--row", json.dumps(row)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         name = f"{preset:>14}"

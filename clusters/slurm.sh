@@ -10,6 +10,8 @@
 #SBATCH --signal=TERM@120
 #SBATCH --requeue
 #SBATCH --open-mode=append
+# srun does not take the number of processors over by itself.
+export SRUN_CPUS_PER_TASK="${SLURM_CPUS_PER_TASK:-}"
 set -uo pipefail
 
 export RUN="${RUN:-$SLURM_SUBMIT_DIR/runs/ade20k}"
@@ -17,14 +19,18 @@ export OPTIONS="${OPTIONS:---checkpoint-every 500}"
 HOSTS="$(scontrol show hostnames "$SLURM_JOB_NODELIST" | tr '\n' ' ')"
 export HOSTS
 
+newest() { ls "$RUN/checkpoints" 2>/dev/null | sort | tail -n 1; }
+before="$(newest)"
+
 # INDEX is known on the host alone.
 srun --kill-on-bad-exit=0 bash -c 'INDEX=$SLURM_NODEID exec clusters/train.sh "$@"' train.sh \
     --preset ade20k --dataset folder --label-dir data/ade20k/annotations/training \
     --image-dir data/ade20k/images/training --batch-size 32 --precision mixed_bfloat16
 status=$?
 
-# 143: stopped by the signal; 3: a host was lost. Both go on from the newest checkpoint.
-if [[ $status == 143 || $status == 3 ]]; then
+# 143: stopped by the signal; 3: a host was lost. Both go on from the newest checkpoint; a run that has come no further than
+# the last time would not this time either.
+if [[ ($status == 143 || $status == 3) && "$(newest)" != "$before" ]]; then
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$status"

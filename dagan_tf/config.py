@@ -269,15 +269,21 @@ class RunConfig:
             raise UserError(f"A run's configuration has the parts model, dataset, data and train; missing: {missing}.")
         return cls(**{f.name: f.type.from_dict(values[f.name]) for f in dataclasses.fields(cls)})
 
+    def without_locations(self):
+        """`to_dict`'s dictionary without where data lies: hosts may have it in other places."""
+        return {
+            part: {k: v for k, v in values.items() if k not in LOCATIONS} for part, values in self.to_dict().items()
+        }
+
     def differences(self, other):
         """The fields in which another run differs: a list of `(part.field, this value, the other's value)`.
 
         Where the same data lies is no difference: folders may move while a run rests.
         """
-        mine, theirs = self.to_dict(), other.to_dict()
+        mine, theirs = self.without_locations(), other.without_locations()
         return [
             (f"{part}.{name}", value, theirs[part][name])
             for part, values in mine.items()
             for name, value in values.items()
-            if value != theirs[part][name] and name not in LOCATIONS
+            if value != theirs[part][name]
         ]

@@ -112,6 +112,12 @@ def check_same(saved, arguments):
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
+    with cli.stoppable():  # until training itself takes the signals; what was begun is cleaned up
+        return start(arguments)
+
+
+def start(arguments):
+    """Trains, or shows what would be trained; returns the exit status."""
     run, config, resume = open_run(arguments)
     options = RunOptions(**cli.given(arguments, RunOptions))
     set_xla_flags(options, config.model.semantics)

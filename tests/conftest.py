@@ -94,4 +94,5 @@ def small_disk(tmp_path):
         return folder
 
     yield mount
-    subprocess.run(["umount", str(folder)], capture_output=True, check=False)
+    if folder.is_mount():
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

@@ -1,6 +1,7 @@
 """Where examples come from and how they become batches.
 
-A source has `len(source)`, `source[index]` (see `FileSource`) and `source.name(index)`; `Pipeline` takes any. Names
+A source has `len(source)`, `source[index]` (see `FileSource`) and `source.name(index)`; `Pipeline` takes any. For
+`cached` it has `source.fingerprint()`, too, a text that changes when the examples do. Names
 are loaded when first used: reading a folder needs neither TensorFlow nor TensorFlow Datasets.
 """
 

@@ -122,6 +122,7 @@ class _PreparedFacades:
         self._examples, self._name = examples, name
 
     def fingerprint(self):
+        """A text that changes when the examples do: the dataset's name, version and split."""
         return self._name
 
     def __len__(self):

@@ -115,6 +115,11 @@ class Pipeline:
         self._dtypes = {key: tf.as_dtype(value.dtype) for key, value in _plain(source[0]).items()}
 
     @property
+    def num_examples(self):
+        """Examples of the source."""
+        return len(self._source)
+
+    @property
     def steps_per_epoch(self):
         """Batches in an epoch."""
         whole, rest = divmod(len(self._source), self._batch_size)

@@ -9,7 +9,9 @@ import hashlib
 import io
 import os
 import pathlib
+import socket
 import threading
+import uuid
 
 import numpy as np
 
@@ -79,7 +81,8 @@ def cached(source, size, folder, progress=lambda done, total: None):
     key = hashlib.sha256(f"{source.fingerprint()} {len(source)} {tuple(size)}".encode()).hexdigest()[:16]
     path = pathlib.Path(folder) / f"examples-{size[0]}x{size[1]}-{key}.array_record"
     if not path.is_file():
-        aside = path.with_name(f".{path.name}.{os.getpid()}")
+        # Hosts may share the folder, and have the same process numbers.
+        aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             _write(source, size, aside, progress)

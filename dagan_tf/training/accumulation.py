@@ -2,6 +2,8 @@
 
 import tensorflow as tf
 
+from dagan_tf.errors import UserError
+
 
 def mean_over_parts(function, batch, parts, after=()):
     """The mean of a function's results over the parts of a batch, computed one after the other.
@@ -17,9 +19,15 @@ def mean_over_parts(function, batch, parts, after=()):
 
     Returns:
         The nest that `function` returns.
+
+    Raises:
+        UserError: B is known, and no multiple.
     """
     if parts == 1:
         return function(batch)
+    size = next(iter(batch.values())).shape[0]
+    if size is not None and size % parts:
+        raise UserError(f"A device's share of a batch goes in {parts} parts: expected a multiple. Received: {size}.")
     total = None
     for part in range(parts):
         # Else a graph computes all parts at once, and holds all of their activations.

@@ -1,5 +1,6 @@
 """What happens between the steps of a run: checkpoints, and the two ways to stop early."""
 
+import contextlib
 import math
 import os
 import signal
@@ -41,10 +42,11 @@ class StopOnSignal(keras.callbacks.Callback):
 
     def _note(self, number, frame):
         self.received = signal.Signals(number)
-        # Not print: the signal may have come in the middle of another one.
-        os.write(1, f"\n{self.received.name}: stopping after this step; once more to stop at once.\n".encode())
         for s, handler in self._before.items():
             signal.signal(s, handler)
+        with contextlib.suppress(OSError):  # whoever read the output may have ended first
+            # Not print: the signal may have come in the middle of another one.
+            os.write(1, f"\n{self.received.name}: stopping after this step; once more to stop at once.\n".encode())
 
     def on_train_batch_end(self, batch, logs=None):
         received = self.received  # once: hosts that asked for different reasons have to ask equally often
@@ -92,14 +94,15 @@ class Checkpoints(keras.callbacks.Callback):
 
     Args:
         run: the `Run`.
-        steps_per_epoch: steps of a whole epoch; saved, too, so that a resumed run notices that its data changed.
+        data: what a resumed run must find again, a dictionary of `steps_per_epoch` and the number of `examples`.
         options: `RunOptions`: how often, how many to keep, what "best" means.
         writes: whether it is this host that writes.
     """
 
-    def __init__(self, run, steps_per_epoch, options, writes=True):
+    def __init__(self, run, data, options, writes=True):
         super().__init__()
-        self.run, self.steps_per_epoch, self.options, self.writes = run, steps_per_epoch, options, writes
+        self.run, self.data, self.options, self.writes = run, data, options, writes
+        self.steps_per_epoch = data["steps_per_epoch"]
         self._losses = {}
 
     def restore(self, model):
@@ -110,15 +113,15 @@ class Checkpoints(keras.callbacks.Callback):
         if newest is None:
             return
         state = checkpoint.read_state(newest)
-        before = state.get("steps_per_epoch")
-        if before is None:
+        if "steps_per_epoch" not in state:
             raise UserError(
                 f"{newest} was converted, not trained here: it makes pictures, but there is no run to resume."
             )
-        if before != self.steps_per_epoch:
+        before = {name: state.get(name, value) for name, value in self.data.items()}
+        if before != self.data:
             raise UserError(
-                f"The run had {before} steps an epoch; with the data as it is now there are {self.steps_per_epoch}. A "
-                "run resumes with the examples that it began with: restore them, or start a new run."
+                f"The run had {_words(before)}; with the data as it is now there are {_words(self.data)}. A run "
+                "resumes with the examples that it began with: restore them, or start a new run."
             )
         checkpoint.load(model, newest)
         self._losses = state["losses"] if state["step_in_epoch"] else {}
@@ -129,7 +132,9 @@ class Checkpoints(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch, logs=None):
         self._losses = {name: float(value) for name, value in logs.items()}
-        if self.model.steps_done % self.options.checkpoint_every == 0:
+        step = self.model.steps_done
+        # The last step of an epoch is saved at its end: after what it leaves for people.
+        if step % self.options.checkpoint_every == 0 and step % self.steps_per_epoch:
             check_finite(self.model)
             self.save()
 
@@ -142,6 +147,10 @@ class Checkpoints(keras.callbacks.Callback):
         if not self.writes:
             return
         epoch, step = divmod(self.model.steps_done, self.steps_per_epoch)
-        state = {"epoch": epoch, "step_in_epoch": step, "steps_per_epoch": self.steps_per_epoch}
+        state = {"epoch": epoch, "step_in_epoch": step, **self.data}
         state |= {"losses": self._losses, "best_by": self.options.best}
         checkpoint.save(self.model, self.run.checkpoints, state, keep=self.options.keep)
+
+
+def _words(data):
+    return f"{data['examples']} examples and {data['steps_per_epoch']} steps an epoch"

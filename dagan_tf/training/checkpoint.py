@@ -1,7 +1,6 @@
 """Checkpoints: a folder a step, written aside and renamed into place, so that every one that is found is whole."""
 
 import datetime
-import errno
 import json
 import math
 import os
@@ -40,10 +39,11 @@ def save(model, folder, state, keep=2):
     folder = pathlib.Path(folder)
     step = model.steps_done
     target = folder / f"step-{step:08d}"
-    if not target.is_dir():
+    if target not in checkpoints(folder):
         aside = folder / f"{UNFINISHED}{target.name}.{os.getpid()}"
         try:
             _write(model, aside, {"step": step, **state})
+            _remove(target)  # what is there is no checkpoint
             aside.rename(target)
             flush(folder)
         except OSError as error:
@@ -58,14 +58,22 @@ def save(model, folder, state, keep=2):
     kept = {target, best(folder, state.get("best_by")), *checkpoints(folder)[-keep:]}
     for old in checkpoints(folder):
         if old not in kept:
-            shutil.rmtree(old)
+            _remove(old)
     return target
+
+
+def _remove(path):
+    """Removes a folder in such an order that no part of it is ever found under its name."""
+    if path.is_dir():
+        aside = path.with_name(f"{UNFINISHED}{path.name}.{os.getpid()}.old")
+        path.rename(aside)
+        shutil.rmtree(aside, ignore_errors=True)
 
 
 def _write(model, aside, state):
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    _check_room(model, aside)
+    _reserve(model, aside / WEIGHTS)
     model.save_weights(aside / WEIGHTS)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     (aside / STATE).write_text(json.dumps({**state, "saved": now}, indent=2) + "\n")
@@ -73,13 +81,21 @@ def _write(model, aside, state):
         flush(path)
 
 
-def _check_room(model, folder):
-    """Raises `OSError` before anything is written to a disk that cannot hold it: HDF5 fails noisily half-way."""
+def _reserve(model, path):
+    """Raises `OSError` where the disk, or the user's share of it, does not hold the file of weights.
+
+    By asking the disk for that much and giving it back: HDF5 that fails half-way can take the process with it.
+    """
     variables = [v for part in (model, *model.optimizers) for v in part.variables]
     needed = sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize + HEADER for v in variables)
-    free = shutil.disk_usage(folder).free
-    if free < needed:
-        raise OSError(errno.ENOSPC, f"no space left, it takes {needed / 1e6:.1f} MB and there are {free / 1e6:.1f} MB")
+    if not hasattr(os, "posix_fallocate"):  # macOS
+        return
+    with path.open("wb") as file:
+        try:
+            os.posix_fallocate(file.fileno(), 0, needed)
+        except OSError as error:
+            raise OSError(error.errno, f"{error.strerror}; it takes {needed / 1e6:.1f} MB") from error
+    path.unlink()
 
 
 def checkpoints(folder):

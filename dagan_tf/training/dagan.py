@@ -109,6 +109,8 @@ class DAGAN(keras.Model):
                 a batch must be a multiple of it.
             **kwargs: `run_eagerly`, `steps_per_execution` of `keras.Model.compile`.
         """
+        if accumulate < 1:
+            raise UserError(f"accumulate must be a whole number of at least 1. Received: {accumulate!r}.")
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
         defaults = make_optimizers(TrainConfig(decay_epochs=0), steps_per_epoch=1)
         self.generator_optimizer = self._optimizer(generator_optimizer or defaults[0])

@@ -8,6 +8,7 @@ reads while it is imported.
 import json
 import os
 import sys
+import zlib
 
 from dagan_tf.errors import HostLostError, UserError
 
@@ -36,12 +37,13 @@ def set_xla_flags(options, semantics):
     flags = [CLUSTERING, CPU_CLUSTERING] if options.xla == "on" else [CLUSTERING]
     present = os.environ.get(XLA_VARIABLE, "").split()
     missing = [flag for flag in flags if flag.split("=")[0] not in {p.split("=")[0] for p in present}]
-    if missing and options.xla == "on" and "tensorflow" in sys.modules:
+    if "tensorflow" not in sys.modules:
+        os.environ[XLA_VARIABLE] = " ".join([*present, *missing])
+    elif missing and options.xla == "on" and options.devices != "all":
         raise UserError(
             f"XLA under a strategy needs {XLA_VARIABLE}='{' '.join(flags)}' before TensorFlow is imported. Received: a "
             "process that has imported it. Set the variable and start a new process, or give --xla off."
         )
-    os.environ[XLA_VARIABLE] = " ".join([*present, *missing])
 
 
 def _may_replicate(options):
@@ -107,12 +109,17 @@ class Distribution:
         """Whether `flag` is true on any host; every host has to ask."""
         return bool(flag) if self.workers == 1 else self._sum(float(flag)) > 0
 
-    def check_same(self, step):
-        """Raises `UserError` where the hosts do not begin at the same step; every host has to ask."""
-        if self.workers > 1 and self._sum(float(step)) != step * self.replicas:
+    def check_same(self, text):
+        """Raises `UserError`, on every host, unless all of them give the same text; every host has to ask."""
+        if self.workers == 1:
+            return
+        number = float(zlib.crc32(text.encode()))
+        mean, square = self._sum(number) / self.replicas, self._sum(number**2) / self.replicas
+        if square - mean**2 > 1e-9 * square:
             raise UserError(
-                f"Every host must begin at the same step. Here it is {step}, elsewhere another: the hosts see "
-                "different run folders. Give all of them the same --run-dir or --resume, on a disk that they share."
+                "All hosts must begin at the same step, with the same configuration and examples. Here it is: "
+                f"{text}. Elsewhere it is not: give all hosts the same flags, data, and a --run-dir or --resume on a "
+                "disk that they share."
             )
 
     def _sum(self, value):
@@ -163,7 +170,14 @@ def open_distribution(options, semantics="auto"):
     workers = count_hosts()
     if options.strategy == "multi_worker" and workers == 1:
         raise UserError("--strategy multi_worker needs TF_CONFIG with the addresses of at least two hosts.")
+    if options.strategy in ("none", "mirrored") and workers > 1:
+        raise UserError(
+            f"TF_CONFIG names {workers} hosts, and --strategy {options.strategy} would train on each by itself. Give "
+            "--strategy auto, or unset TF_CONFIG."
+        )
     gpus = tf.config.list_physical_devices("GPU")
+    if workers > 1 and not gpus and options.devices not in ("all", "1"):
+        raise UserError(f"Without GPUs each of several hosts is one device. Received: --devices {options.devices}.")
     local = _visible_gpus(gpus, options.devices) if gpus else _logical_cpus(options.devices)
     strategy = options.strategy
     if strategy == "auto":

@@ -8,14 +8,14 @@ import tensorflow as tf
 from dagan_tf.errors import HostLostError, StorageError
 from dagan_tf.training import checkpoint
 
-FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_WRITTEN = (
+    errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO, errno.EROFS, errno.EACCES, errno.EPERM, errno.ESTALE,
+)  # fmt: skip
 LOST = (
     tf.errors.UnavailableError,
     tf.errors.AbortedError,
     tf.errors.CancelledError,
     tf.errors.DeadlineExceededError,
-    tf.errors.InternalError,
-    tf.errors.UnknownError,
 )
 
 
@@ -25,12 +25,12 @@ def plain_disk_errors(run):
     try:
         yield
     except (OSError, tf.errors.OpError) as error:
-        full = error.errno in FULL if isinstance(error, OSError) else "No space left" in str(error)
-        if not full:
+        failed = error.errno in NOT_WRITTEN if isinstance(error, OSError) else "No space left" in str(error)
+        if not failed:
             raise
         raise StorageError(
-            f"{run.path} cannot be written any more: {error}. {_newest(run)} Make room and resume with --resume "
-            f"{run.path}."
+            f"{run.path} cannot be written any more: {error}. {_newest(run)} Make room, or see to the disk, and resume "
+            f"with --resume {run.path}."
         ) from error
 
 
@@ -39,8 +39,9 @@ def plain_host_errors(distribution, run):
     """A context in which what TensorFlow raises when another host has ended becomes a `HostLostError`."""
     try:
         yield
-    except LOST as error:
-        if distribution.workers == 1:
+    except tf.errors.OpError as error:
+        lost = isinstance(error, LOST) or "ollective" in str(error)  # the second: whatever kind the network's fault is
+        if distribution.workers == 1 or not lost:
             raise
         raise HostLostError(
             f"Another host has ended or cannot be reached; its own output says why. {_newest(run)} Start all hosts "

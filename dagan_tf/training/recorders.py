@@ -14,8 +14,6 @@ from dagan_tf.data.render import colour, grid, to_uint8, write_png
 class History(keras.callbacks.Callback):
     """One line per finished epoch in `history.jsonl`, and the same numbers as TensorBoard scalars.
 
-    The losses of an epoch that was finished after a resume are means over the steps after it.
-
     Args:
         run: the `Run`.
         steps_per_epoch: steps of a whole epoch.
@@ -98,11 +96,12 @@ class SampleSheet:
         self.maps = {name: np.asarray(value) for name, value in batch.items() if name != "image"}
         self.labels = colour(self.maps["label"], spec.palette or spec.num_classes)
         self.real = to_uint8(batch["image"])
+        self._generate = None
 
     def draw(self, model):
         """The sheet with a `DAGAN`'s present pictures: uint8 (H, W, 3)."""
-        generate = tf.function(model.inference_generator)
+        self._generate = self._generate or tf.function(model.inference_generator)
         count = len(self.real)
         maps = ({name: tf.constant(value[i : i + 1]) for name, value in self.maps.items()} for i in range(count))
-        images = [to_uint8(generate(example))[0] for example in maps]
+        images = [to_uint8(self._generate(example))[0] for example in maps]
         return grid([list(row) for row in zip(self.labels, images, self.real, strict=True)])

@@ -118,21 +118,26 @@ def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVI
     distribution.check_batch(config.train.batch_size, config.train.accumulate)
     if options.best == "g_perceptual" and config.train.perceptual == "off":
         raise UserError("There is no perceptual loss to find the best checkpoint by: give another --best.")
+    with plain_disk_errors(run), plain_host_errors(distribution, run):
+        return _train(config, run, resume, options, distribution, verbose if distribution.is_chief else 0)
+
+
+def _train(config, run, resume, options, distribution, verbose):
     pipeline = training_pipeline(config, options.cache, verbose)
     steps = pipeline.steps_per_epoch
+    data = {"steps_per_epoch": steps, "examples": pipeline.num_examples}
     model = build_model(config, steps, distribution)
-    saver = Checkpoints(run, steps, options, writes=distribution.is_chief)
+    saver = Checkpoints(run, data, options, writes=distribution.is_chief)
     if resume:
         saver.restore(model)
-    distribution.check_same(model.steps_done)
+    distribution.check_same(f"step {model.steps_done}, {data}, {config.without_locations()}")
     recorders = _recorders(config, run, steps, options, model.steps_done) if distribution.is_chief else []
-    verbose = verbose if distribution.is_chief else 0
     if verbose:
         print(
             f"Run folder: {run.path}; {config.train.total_epochs} epochs of {steps} steps; {distribution}", flush=True
         )
     not_finite = ()
-    with StopOnSignal(distribution) as stop, plain_disk_errors(run), plain_host_errors(distribution, run):
+    with StopOnSignal(distribution) as stop:
         # A kill between two of them repeats steps, but leaves no gap: what is recorded too early is forgotten again.
         callbacks = [StopOnNaN(), stop, *recorders, saver]
         try:

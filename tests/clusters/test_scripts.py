@@ -75,12 +75,16 @@ def test_what_is_missing_is_named(stubs, missing):
     assert missing in errors
 
 
-@pytest.mark.parametrize(("status", "again"), [(0, False), (1, False), (3, True), (143, True)])
-def test_slurm_starts_every_host_and_queues_what_was_stopped(stubs, tmp_path, status, again):
+@pytest.mark.parametrize(
+    ("status", "checkpoint", "again"),
+    [(0, True, False), (2, True, False), (3, True, True), (143, True, True), (3, False, False)],
+)
+def test_slurm_starts_every_host_and_queues_what_was_stopped(stubs, tmp_path, status, checkpoint, again):
+    made = f"mkdir -p {tmp_path}/runs/ade20k/checkpoints/step-00000500; " if checkpoint else ""
     stubs(
         scontrol='if [ "$1" = show ]; then printf "n0\\nn1\\n"; else echo "$@" >> "$TOLD.queue"; fi',
         srun='shift; SLURM_NODEID=1 "$@"',
-        python=f"{TOLD}; exit {status}",
+        python=f"{made}{TOLD}; exit {status}",
     )
     place = {"SLURM_JOB_NODELIST": "n[0-1]", "SLURM_SUBMIT_DIR": str(tmp_path), "SLURM_JOB_ID": "7"}
     assert run(["clusters/slurm.sh"], **place)[0] == status

@@ -87,6 +87,7 @@ def main():
     losses = fit(model, session.training_pipeline(chosen), distribution, STEPS)
     if distribution.is_chief:
         np.savez(arguments.folder / f"{arguments.name}.npz", losses=losses, **variables(model))
+        model.save_weights(arguments.folder / f"{arguments.name}.weights.h5")
 
 
 if __name__ == "__main__":

@@ -104,7 +104,9 @@ def test_a_full_disk_leaves_the_checkpoint_before(model, small_disk):
     folder = small_disk(2 * size)
     first = checkpoint.save(model, folder, {})
     model.step.assign(2)
-    with pytest.raises(StorageError, match=r"step 2 could not be .* no space left, it takes .*step-00000001 is whole"):
+    with pytest.raises(
+        StorageError, match=r"step 2 could not be .*No space left on device; it takes .*step-00000001 is whole"
+    ):
         checkpoint.save(model, folder, {})
     assert [p.name for p in folder.iterdir()] == ["step-00000001"]
     other = DAGAN(tiny_config().model)

@@ -8,30 +8,44 @@ import subprocess
 import sys
 import time
 
+import pytest
+
 from dagan_tf.training import checkpoint
 from dagan_tf.training.run import Run
 from tests.conftest import ROOT, tiny_config
 from tests.training.test_replicas import free_ports
 
 
-def start(command, **environment):
-    path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
-    environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", **environment}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    return subprocess.Popen(command, cwd=ROOT, env=environment, **pipes)
+@pytest.fixture
+def start():
+    """A function that starts a command; what still runs at the end of the test is killed."""
+    processes = []
+
+    def begin(command, **environment):
+        path = f"{os.path.dirname(sys.executable)}:{os.environ['PATH']}"
+        environment = {**os.environ, "PATH": path, "PYTHONUNBUFFERED": "1", "PYTHONWARNINGS": "ignore", **environment}
+        pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+        processes.append(subprocess.Popen(command, cwd=ROOT, env=environment, **pipes))
+        return processes[-1]
+
+    yield begin
+    for process in processes:
+        process.kill()
+        process.communicate()
 
 
-def start_hosts(run):
+def start_hosts(start, run, *flags_of_each):
     hosts = " ".join(f"127.0.0.1:{port}" for port in free_ports(2))
     place = {"HOSTS": hosts, "RUN": str(run.path), "OPTIONS": "--checkpoint-every 2"}
-    return [start(["clusters/train.sh"], INDEX=index, **place) for index in "01"]
+    flags = flags_of_each or ([], [])
+    return [start(["clusters/train.sh", *flags[index]], INDEX=str(index), **place) for index in range(2)]
 
 
 def wait_for_step(run, step, processes):
     end = time.monotonic() + 240
     while not run.checkpoints.is_dir() or not (newest := checkpoint.latest(run.checkpoints)) or _step(newest) < step:
         assert time.monotonic() < end, f"step {step} did not come"
-        assert all(process.poll() is None for process in processes), [p.communicate() for p in processes]
+        assert [process.poll() for process in processes] == [None] * len(processes)
         time.sleep(0.1)
     return _step(newest)
 
@@ -40,24 +54,26 @@ def _step(path):
     return checkpoint.read_state(path)["step"]
 
 
-def test_two_hosts_end_together_and_resume(tmp_path):
+def test_two_hosts_end_together_and_resume(start, tmp_path):
     run = Run(tmp_path / "run")
     run.write_config(tiny_config(epochs=4000))
-    hosts = start_hosts(run)
-    wait_for_step(run, 4, hosts)
-    hosts[1].kill()
-    _, errors = hosts[0].communicate(timeout=120)
-    assert hosts[0].returncode == 3
-    assert "Traceback" not in errors
-    message = errors.strip().splitlines()[-1]
-    newest = checkpoint.latest(run.checkpoints)
-    assert message.startswith("error: Another host has ended or cannot be reached")
-    assert f"newest checkpoint is {newest.name}" in message
-    assert f"--resume {run.path}" in message
-    hosts[1].communicate()
+    step = 0
+    for killed in (1, 0):  # the other one, then the chief
+        hosts = start_hosts(start, run)
+        step = wait_for_step(run, step + 4, hosts)
+        hosts[killed].kill()
+        _, errors = hosts[1 - killed].communicate(timeout=120)
+        assert hosts[1 - killed].returncode == 3
+        assert "Traceback" not in errors
+        message = errors.strip().splitlines()[-1]
+        newest = checkpoint.latest(run.checkpoints)
+        assert message.startswith("error: Another host has ended or cannot be reached")
+        assert f"newest checkpoint is {newest.name}" in message
+        assert f"--resume {run.path}" in message
+        step = _step(newest)
 
-    hosts = start_hosts(run)
-    wait_for_step(run, _step(newest) + 4, hosts)
+    hosts = start_hosts(start, run)
+    wait_for_step(run, step + 4, hosts)
     hosts[1].send_signal(signal.SIGTERM)
     outputs = [host.communicate(timeout=120)[0] for host in hosts]
     assert [host.returncode for host in hosts] == [143, 143]
@@ -71,4 +87,16 @@ def test_two_hosts_end_together_and_resume(tmp_path):
     alone.communicate(timeout=120)
     assert alone.returncode == 130
     epochs = [json.loads(line)["epoch"] for line in run.history.read_text().splitlines()]
-    assert epochs == list(range(1, len(epochs) + 1))  # each once, though two of the processes were cut off
+    assert epochs == list(range(1, len(epochs) + 1))  # each once, though three of the processes were cut off
+
+
+def test_hosts_that_disagree_say_so_and_train_nothing(start, tmp_path):
+    flags = ["--dataset", "procedural", "--num-examples", "8", "--image-size", "32", "--base-filters", "2"]
+    flags += ["--perceptual", "off", "--semantics", "dense"]
+    run = Run(tmp_path / "run")
+    hosts = start_hosts(start, run, [*flags, "--seed", "1"], [*flags, "--seed", "2"])
+    for host in hosts:
+        _, errors = host.communicate(timeout=120)
+        assert host.returncode == 2
+        assert "All hosts must begin at the same step" in errors
+    assert not run.path.exists()

@@ -13,8 +13,9 @@ import sys
 import numpy as np
 import pytest
 
+from dagan_tf.training import session
 from tests.conftest import ROOT
-from tests.training.ten_steps import WARM
+from tests.training.ten_steps import RATE, STEPS, WARM, config, variables
 
 # norm_1 takes the mean away that this bias adds: its gradient is rounding, its updates are that rounding's sign.
 WITHOUT_GRADIENT = re.compile("conv_0[/_]bias")
@@ -27,9 +28,13 @@ def start(folder, *flags, **environment):
 
 
 def finish(*processes):
-    for process in processes:
-        _, errors = process.communicate(timeout=1500)
-        assert process.returncode == 0, errors[-3000:]
+    try:
+        for process in processes:
+            _, errors = process.communicate(timeout=1500)
+            assert process.returncode == 0, errors[-3000:]
+    finally:
+        for process in processes:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +75,16 @@ def test_logical_devices_equal_one(folder, flags):
     name = "-".join(flags).replace("--", "")
     finish(start(folder, *flags, "--name", name))
     assert_equal_steps(folder, name)
+    assert_loads_on_one_device(folder, name)
+
+
+def assert_loads_on_one_device(folder, name):
+    """What several devices have saved is what one device goes on with."""
+    model = session.build_model(config(RATE), STEPS)
+    model.load_weights(folder / f"{name}.weights.h5")
+    saved = np.load(folder / f"{name}.npz")
+    for key, value in variables(model).items():
+        np.testing.assert_array_equal(saved[key], value, err_msg=key)
 
 
 def free_ports(count):

@@ -149,11 +149,13 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
     assert session.train(config, run, resume=True, verbose=0).step == 9
 
 
-def test_a_run_whose_data_changed_does_not_resume(finished_run, tmp_path):
+@pytest.mark.parametrize(("examples", "steps"), [(8, 2), (13, 3)])
+def test_a_run_whose_data_changed_does_not_resume(finished_run, tmp_path, examples, steps):
     run = Run(shutil.copytree(finished_run[0].path, tmp_path / "copy"))
     config = run.read_config()
-    fewer = type(config)(config.model, config.dataset, config.data.replace(num_examples=8), config.train)
-    with pytest.raises(UserError, match=r"had 3 steps an epoch.*there are 2"):
+    fewer = type(config)(config.model, config.dataset, config.data.replace(num_examples=examples), config.train)
+    match = f"had 12 examples and 3 steps an epoch.*there are {examples} examples and {steps} steps"
+    with pytest.raises(UserError, match=match):
         session.train(fewer, run, resume=True, verbose=0)
 
 
