@@ -24,22 +24,6 @@ def batch_norm(name, policy):
     )
 
 
-def normalization(norm, x, training=False):
-    """Batch normalisation of x (B, h, w, C) as factors: float32 `(a, b)`, each (C,), for x * a + b.
-
-    Moves the layer's running statistics where it would itself.
-    """
-    if not (training and norm.trainable):
-        mean, variance = ops.convert_to_tensor(norm.moving_mean), ops.convert_to_tensor(norm.moving_variance)
-    else:
-        axes = (0, 1, 2)
-        mean, variance = ops.moments(ops.cast(x, "float32"), axes=axes, synchronized=norm.synchronized)
-        for moving, value in ((norm.moving_mean, mean), (norm.moving_variance, variance)):
-            moving.assign(moving * norm.momentum + value * (1 - norm.momentum))
-    a = ops.rsqrt(variance + norm.epsilon)
-    return a, -mean * a
-
-
 @keras.saving.register_keras_serializable(package="dagan_tf")
 class SPADE(keras.layers.Layer):
     """Spatially adaptive denormalisation: batchnorm(x) * (1 + gamma) + beta, gamma and beta made from the label map.
@@ -53,8 +37,7 @@ class SPADE(keras.layers.Layer):
             see `fold_statistics`. For inference only.
 
     Call: `spade(x, level)` with x (B, h, w, C) float and a level of `dagan_tf.semantics` of size (h, w), for example
-    `DenseLevel(one_hot)`. Returns (B, h, w, C). Where x repeats each pixel of a smaller `source` equally often, give
-    `source=`, too: it has the same batch statistics.
+    `DenseLevel(one_hot)`. Returns (B, h, w, C).
     """
 
     def __init__(self, semantic_channels, hidden_filters=128, folded=False, **kwargs):
@@ -75,34 +58,25 @@ class SPADE(keras.layers.Layer):
         self.built = True
 
     def _add_conv(self, name, inputs, filters):
-        # A folded layer holds its large kernels as they are used, and the rest, which is summed, in float32. Another
-        # one casts itself: what it makes of kernels and statistics is made in float32.
+        # A folded layer holds its large kernels as they are used, and the rest, which is summed, in float32.
         dtype = self.compute_dtype if self.folded and name != "shared" else None
         kernel = self.add_weight(
             name=f"{name}_kernel",
             shape=(3, 3, inputs, filters),
             initializer=xavier(),
             dtype=dtype,
-            autocast=False,
+            autocast=not self.folded,
         )
-        bias = self.add_weight(name=f"{name}_bias", shape=(filters,), initializer="zeros", autocast=False)
+        bias = self.add_weight(name=f"{name}_bias", shape=(filters,), initializer="zeros", autocast=not self.folded)
         return kernel, bias
 
-    def call(self, x, level, training=False, source=None):
+    def call(self, x, level, training=False):
         # Keras saves a `DenseLevel` in a functional model as the list of its fields.
         level = DenseLevel(*level) if isinstance(level, list) else level
-        shared, gamma, beta = map(self._conv, ("shared", "gamma", "beta"))
-        if self.folded:
-            return level.modulate(x, shared, gamma, beta)
-        shared = [ops.cast(weight, self.compute_dtype) for weight in shared]
-        a, b = normalization(self.norm, x if source is None else source, training)
-        return level.modulate(x, shared, *self._folded(gamma, beta, a, b))
-
-    def _folded(self, gamma, beta, a, b):
-        """Scale and shift of x itself, where gamma and beta are those of x * a + b: passes over kernels, not over x."""
-        scale, shift = gamma[0] * a, beta[0] + gamma[0] * b
-        one = 1 + gamma[1]
-        return (ops.cast(scale, self.compute_dtype), one * a), (ops.cast(shift, self.compute_dtype), beta[1] + one * b)
+        shared, scale, shift = map(self._conv, ("shared", "gamma", "beta"))
+        if not self.folded:
+            x, scale = self.norm(x, training=training), (scale[0], 1 + scale[1])
+        return level.modulate(x, shared, scale, shift)
 
     def _conv(self, name):
         kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")
@@ -148,7 +122,7 @@ class SPADEResBlock(keras.layers.Layer):
         hidden_filters: hidden channels of each SPADE layer.
         folded: its layers are, see `SPADE` and `SpectralNormConv2D`.
 
-    Call: `block(x, level)`, x (B, h, w, C), and perhaps `source=` as in `SPADE`. Returns (B, h, w, filters).
+    Call: `block(x, level)`, x (B, h, w, C). Returns (B, h, w, filters).
     """
 
     def __init__(self, filters, semantic_channels, hidden_filters=128, folded=False, **kwargs):
@@ -191,11 +165,11 @@ class SPADEResBlock(keras.layers.Layer):
         pairs = [(self.norm_0, self.conv_0), (self.norm_1, self.conv_1)]
         return [*pairs, (self.norm_s, self.conv_s)] if self.learned_shortcut else pairs
 
-    def call(self, x, level, training=False, source=None):
-        shortcut = x
-        if self.learned_shortcut:
-            shortcut = self.conv_s(self.norm_s(x, level, training=training, source=source), training=training)
-        y = self._activate(self.norm_0(x, level, training=training, source=source))
+    def call(self, x, level, training=False):
+        shortcut = (
+            self.conv_s(self.norm_s(x, level, training=training), training=training) if self.learned_shortcut else x
+        )
+        y = self._activate(self.norm_0(x, level, training=training))
         y = self.conv_0(y, training=training)
         y = self._activate(self.norm_1(y, level, training=training))
         return shortcut + self.conv_1(y, training=training)

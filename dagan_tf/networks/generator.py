@@ -94,8 +94,8 @@ class Generator(keras.Model):
         outputs = []
         height, width = self.config.image_size
         for stage, block in zip(self.stages, self.blocks, strict=True):
-            resized = resize_nearest(x, (height // stage.factor, width // stage.factor))
-            x = block(resized, levels[stage.factor], training=training, source=x)
+            x = resize_nearest(x, (height // stage.factor, width // stage.factor))
+            x = block(x, levels[stage.factor], training=training)
             outputs.append(x)
         return outputs
 

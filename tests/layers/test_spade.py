@@ -135,26 +135,3 @@ def test_learned_shortcut_is_1x1_without_bias():
     block.build((None, 4, 6, 4))
     assert tuple(block.conv_s.kernel.shape) == (1, 1, 4, 7)
     assert block.conv_s.bias is None
-
-
-@pytest.mark.parametrize("filters", [4, 6])
-def test_statistics_of_a_repeated_map_are_those_of_its_source(filters):
-    blocks = [SPADEResBlock(filters, CLASSES, HIDDEN, name="block") for _ in range(2)]
-    for block in blocks:
-        block.build((None, 4, 6, 4))
-        randomize(block)
-    blocks[1].set_weights(blocks[0].get_weights())  # singular vectors, too
-    source = features()[:, ::2, ::2]
-    x, level = source.repeat(2, axis=1).repeat(2, axis=2), DenseLevel(one_hot())
-    output = blocks[0](x, level, training=True, source=source)
-    np.testing.assert_allclose(output, blocks[1](x, level, training=True), rtol=1e-4, atol=1e-4)
-    for actual, expected in zip(blocks[0].variables, blocks[1].variables, strict=True):
-        np.testing.assert_allclose(actual, expected, rtol=1e-5, atol=1e-6, err_msg=actual.path)
-
-
-def test_frozen_statistics():
-    spade, x, labels = make_spade(), features(), DenseLevel(one_hot())
-    before, expected = running(spade), spade(x, labels)
-    spade.norm.trainable = False
-    np.testing.assert_array_equal(spade(x, labels, training=True), expected)
-    np.testing.assert_array_equal(running(spade), before)
