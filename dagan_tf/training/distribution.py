@@ -187,7 +187,9 @@ def open_distribution(options, semantics="auto"):
         return Distribution(tf.distribute.get_strategy(), wanted and semantics != "patch_table")
     if strategy == "multi_worker":
         return Distribution(_multi_worker_strategy(), workers=workers)
-    return Distribution(tf.distribute.MirroredStrategy())
+    # On CPUs TensorFlow would add up on one of them, which XLA's clusters of two devices do not survive.
+    summed = None if gpus else tf.distribute.HierarchicalCopyAllReduce()
+    return Distribution(tf.distribute.MirroredStrategy(cross_device_ops=summed))
 
 
 def _multi_worker_strategy():
