@@ -37,15 +37,27 @@ def parser():
     return result
 
 
+class Repeated:
+    """A source's examples again and again, at least 64, so that a few files fill batches."""
+
+    def __init__(self, source):
+        self.source, self.count = source, -(-64 // len(source)) * len(source)
+
+    def __len__(self):
+        return self.count
+
+    def __getitem__(self, index):
+        return self.source[index % len(self.source)]
+
+    def fingerprint(self):
+        return f"{self.count} of {self.source.fingerprint()}"
+
+
 def source(preset, name, data):
-    """The dataset's examples, repeated to at least 64, so that batches are whole."""
-    from dagan_tf.data import FileSource, FolderSource
+    from dagan_tf.data import FolderSource
 
     labels, instances = (folder and data / folder for folder in FOLDERS[name])
-    found = FolderSource(labels, data / PHOTOS[name], instances, spec=preset.dataset)
-    times = -(-64 // len(found))
-    lists = [paths and list(paths) * times for paths in (found._labels, found._images, found._instances)]
-    return FileSource(*lists, spec=preset.dataset)
+    return Repeated(FolderSource(labels, data / PHOTOS[name], instances, spec=preset.dataset))
 
 
 def rate(examples, preset, seconds):

@@ -18,6 +18,21 @@ ROOT = pathlib.Path(__file__).parents[1]
 FACADES_FOLDER = ROOT.parent / "shared/data/facades"
 
 
+# Files of several minutes, which would leave one of two processes waiting if they came last.
+LONG = (
+    "test_replicas.py",
+    "test_session.py",
+    "test_agreement.py",
+    "test_export.py",
+    "test_precision.py",
+    "test_hosts.py",
+)
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: LONG.index(item.path.name) if item.path.name in LONG else len(LONG))
+
+
 def run_python(script, *arguments, **environment):
     """What a script prints in a fresh process, in which nothing of the tests is imported."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), **environment}

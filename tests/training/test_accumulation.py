@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from dagan_tf.errors import UserError
 from dagan_tf.training.accumulation import mean_over_parts
 from tests.training.test_dagan import make_batch, make_model
 
@@ -56,3 +57,10 @@ def test_one_step_in_parts_is_written_out(eager):
     for network in ("generator", "discriminator"):
         for a, b in zip(getattr(model, network).variables, getattr(twin, network).variables, strict=True):
             np.testing.assert_allclose(a.value, b.value, rtol=1e-4, atol=2e-6, err_msg=a.path)
+
+
+def test_parts_that_do_not_fit_are_refused():
+    with pytest.raises(UserError, match=r"in 2 parts: expected a multiple\. Received: 3"):
+        mean_over_parts(lambda part: part["x"], {"x": tf.zeros(3)}, 2)
+    with pytest.raises(UserError, match=r"accumulate must be .* at least 1\. Received: 0"):
+        make_model().compile(accumulate=0)

@@ -80,8 +80,9 @@ def test_two_hosts_end_together_and_resume(start, tmp_path):
     stopped = [int(re.search(r"Stopped at step (\d+)", text)[1]) for text in outputs]
     assert stopped[0] == stopped[1] == _step(checkpoint.latest(run.checkpoints))
 
-    # What two hosts have trained one device goes on with.
-    alone = start([sys.executable, "-m", "dagan_tf.train", "--resume", str(run.path), "--checkpoint-every", "1"])
+    # What two hosts have trained two devices of one host go on with.
+    alone = [sys.executable, "-m", "dagan_tf.train", "--resume", str(run.path), "--checkpoint-every", "1"]
+    alone = start([*alone, "--devices", "2"])
     wait_for_step(run, stopped[0] + 3, [alone])
     alone.send_signal(signal.SIGINT)
     alone.communicate(timeout=120)
