@@ -187,8 +187,10 @@ def open_distribution(options, semantics="auto"):
         return Distribution(tf.distribute.get_strategy(), wanted and semantics != "patch_table")
     if strategy == "multi_worker":
         return Distribution(_multi_worker_strategy(), workers=workers)
-    # On CPUs TensorFlow would add up on one of them, which XLA's clusters of two devices do not survive.
-    summed = None if gpus else tf.distribute.HierarchicalCopyAllReduce()
+    # TensorFlow adds up CPUs' values on one of them: with XLA two CPUs (not eight) end in "Multiple CPU devices". The
+    # other way takes eight of them many minutes to trace.
+    two_with_xla = not gpus and local == 2 and options.xla == "on"
+    summed = tf.distribute.HierarchicalCopyAllReduce() if two_with_xla else None
     return Distribution(tf.distribute.MirroredStrategy(cross_device_ops=summed))
 
 
