@@ -1,6 +1,6 @@
 """Replicas and hosts against one device: the same global batch, ten steps, every variable; each in its own processes.
 
-Losses within 1e-4, weights within 1e-3 of a variable's largest value, which is the bound; what came was 5e-6 and 5e-6.
+Losses within 1e-4, weights within 1e-3 of a variable's largest value.
 """
 
 import json
