@@ -4,24 +4,27 @@ import keras
 import numpy as np
 from keras import ops
 
+from dagan_tf.layers.batch_norm import EPSILON, BatchNorm, batch_moments
 from dagan_tf.layers.initializers import xavier
+from dagan_tf.layers.resize import resize_nearest
 from dagan_tf.layers.spectral_norm import SpectralNormConv2D
 from dagan_tf.semantics import DenseLevel
 
 NEGATIVE_SLOPE = 0.2
 
 
-def batch_norm(name, policy):
-    """Batch normalisation without affine part, with the release's constants, synchronised over devices."""
-    return keras.layers.BatchNormalization(
-        momentum=0.9,
-        epsilon=1e-5,
-        center=False,
-        scale=False,
-        synchronized=keras.backend.backend() == "tensorflow",  # the other backends raise on it
-        name=name,
-        dtype=policy,
-    )
+def _at(x, size):
+    return resize_nearest(x, size) if size else x
+
+
+def _shape_at(shape, size):
+    return (shape[0], *(size or shape[1:3]), shape[-1])
+
+
+def moments_at(x, size):
+    """`batch_moments` of x resized (nearest) to `size`, or as it is: x's own, where each pixel is repeated as often."""
+    evenly = not size or all(new % old == 0 for new, old in zip(size, x.shape[1:3], strict=True))
+    return batch_moments(x if evenly else _at(x, size))
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
@@ -35,17 +38,21 @@ class SPADE(keras.layers.Layer):
         hidden_filters: channels of the hidden layer between label map and modulation.
         folded: there is no batch normalisation: the kernels called gamma and beta make scale and shift of x itself,
             see `fold_statistics`. For inference only.
+        size: (height, width) to which x is resized (nearest), after it was normalised: that costs less and gives the
+            same as before. `None`: as it is.
 
-    Call: `spade(x, level)` with x (B, h, w, C) float and a level of `dagan_tf.semantics` of size (h, w), for example
-    `DenseLevel(one_hot)`. Returns (B, h, w, C).
+    Call: `spade(x, level)` with x (B, h, w, C) float and a level of `dagan_tf.semantics` of the output's size, for
+    example `DenseLevel(one_hot)`. Returns (B, h, w, C), or (B, *size, C). `moments`, a keyword for layers of one input:
+    its `moments_at` that size, where they are known already.
     """
 
-    def __init__(self, semantic_channels, hidden_filters=128, folded=False, **kwargs):
+    def __init__(self, semantic_channels, hidden_filters=128, folded=False, size=None, **kwargs):
         super().__init__(**kwargs)
         self.semantic_channels = semantic_channels
         self.hidden_filters = hidden_filters
         self.folded = folded
-        self.norm = None if folded else batch_norm("norm", self.dtype_policy)
+        self.size = None if size is None else tuple(size)
+        self.norm = None if folded else BatchNorm(name="norm", dtype=self.dtype_policy)
 
     def build(self, input_shape):
         channels = input_shape[-1]
@@ -70,13 +77,15 @@ class SPADE(keras.layers.Layer):
         bias = self.add_weight(name=f"{name}_bias", shape=(filters,), initializer="zeros", autocast=not self.folded)
         return kernel, bias
 
-    def call(self, x, level, training=False):
+    def call(self, x, level, training=False, moments=None):
         # Keras saves a `DenseLevel` in a functional model as the list of its fields.
         level = DenseLevel(*level) if isinstance(level, list) else level
         shared, scale, shift = map(self._conv, ("shared", "gamma", "beta"))
         if not self.folded:
-            x, scale = self.norm(x, training=training), (scale[0], 1 + scale[1])
-        return level.modulate(x, shared, scale, shift)
+            if training and moments is None:
+                moments = moments_at(x, self.size)
+            x, scale = self.norm(x, moments=moments), (scale[0], 1 + scale[1])
+        return level.modulate(_at(x, self.size), shared, scale, shift)
 
     def _conv(self, name):
         kernel, bias = getattr(self, f"{name}_kernel"), getattr(self, f"{name}_bias")
@@ -88,7 +97,7 @@ class SPADE(keras.layers.Layer):
         (x * a + b) * (1 + gamma) + beta = x * (1 + gamma) * a + (1 + gamma) * b + beta, where a and b are the
         statistics': both factors are convolutions of the same hidden layer.
         """
-        a = 1 / np.sqrt(np.asarray(other.norm.moving_variance, "float64") + other.norm.epsilon)
+        a = 1 / np.sqrt(np.asarray(other.norm.moving_variance, "float64") + EPSILON)
         b = -a * np.asarray(other.norm.moving_mean, "float64")
         for source, target in (("shared_kernel", self.shared_kernel), ("shared_bias", self.shared_bias)):
             target.assign(getattr(other, source))
@@ -98,7 +107,7 @@ class SPADE(keras.layers.Layer):
             getattr(self, f"beta_{part}").assign((one + gamma) * b + beta)
 
     def compute_output_shape(self, input_shape, *args):
-        return input_shape
+        return _shape_at(input_shape, self.size)
 
     def get_config(self):
         return {
@@ -106,6 +115,7 @@ class SPADE(keras.layers.Layer):
             "semantic_channels": self.semantic_channels,
             "hidden_filters": self.hidden_filters,
             "folded": self.folded,
+            "size": self.size,
         }
 
 
@@ -121,43 +131,43 @@ class SPADEResBlock(keras.layers.Layer):
         semantic_channels: channels of the level.
         hidden_filters: hidden channels of each SPADE layer.
         folded: its layers are, see `SPADE` and `SpectralNormConv2D`.
+        size: (height, width) to which x is resized (nearest) first; `None`: as it is.
 
-    Call: `block(x, level)`, x (B, h, w, C). Returns (B, h, w, filters).
+    Call: `block(x, level)`, x (B, h, w, C). Returns (B, h, w, filters), or (B, *size, filters).
     """
 
-    def __init__(self, filters, semantic_channels, hidden_filters=128, folded=False, **kwargs):
+    def __init__(self, filters, semantic_channels, hidden_filters=128, folded=False, size=None, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
         self.semantic_channels = semantic_channels
         self.hidden_filters = hidden_filters
         self.folded = folded
+        self.size = None if size is None else tuple(size)
 
     def build(self, input_shape):
         channels = input_shape[-1]
         middle = min(channels, self.filters)
-        middle_shape = (*input_shape[:-1], middle)
-        self.norm_0, self.conv_0 = self._branch("0", input_shape, middle, 3)
+        middle_shape = (*_shape_at(input_shape, self.size)[:-1], middle)
+        self.norm_0, self.conv_0 = self._branch("0", input_shape, middle, 3, self.size)
         self.norm_1, self.conv_1 = self._branch("1", middle_shape, self.filters, 3)
         self.learned_shortcut = channels != self.filters
         if self.learned_shortcut:
-            self.norm_s, self.conv_s = self._branch("s", input_shape, self.filters, 1)
+            self.norm_s, self.conv_s = self._branch("s", input_shape, self.filters, 1, self.size)
         self.built = True
 
-    def _branch(self, name, shape, filters, kernel_size):
-        norm = SPADE(
-            self.semantic_channels, self.hidden_filters, self.folded, name=f"norm_{name}", dtype=self.dtype_policy
-        )
+    def _branch(self, name, shape, filters, kernel_size, size=None):
+        options = {"folded": self.folded, "dtype": self.dtype_policy}
+        norm = SPADE(self.semantic_channels, self.hidden_filters, size=size, name=f"norm_{name}", **options)
         conv = SpectralNormConv2D(
             filters,
             kernel_size,
             use_bias=kernel_size > 1,
             kernel_initializer=xavier(),
-            folded=self.folded,
             name=f"conv_{name}",
-            dtype=self.dtype_policy,
+            **options,
         )
         norm.build(shape)
-        conv.build(shape)
+        conv.build(norm.compute_output_shape(shape))
         return norm, conv
 
     def branches(self):  # no property: Keras would save its lists
@@ -166,10 +176,13 @@ class SPADEResBlock(keras.layers.Layer):
         return [*pairs, (self.norm_s, self.conv_s)] if self.learned_shortcut else pairs
 
     def call(self, x, level, training=False):
-        shortcut = (
-            self.conv_s(self.norm_s(x, level, training=training), training=training) if self.learned_shortcut else x
-        )
-        y = self._activate(self.norm_0(x, level, training=training))
+        # norm_0 and norm_s have the same input.
+        options = {"training": training, "moments": moments_at(x, self.size) if training and not self.folded else None}
+        if self.learned_shortcut:
+            shortcut = self.conv_s(self.norm_s(x, level, **options), training=training)
+        else:
+            shortcut = _at(x, self.size)
+        y = self._activate(self.norm_0(x, level, **options))
         y = self.conv_0(y, training=training)
         y = self._activate(self.norm_1(y, level, training=training))
         return shortcut + self.conv_1(y, training=training)
@@ -179,7 +192,7 @@ class SPADEResBlock(keras.layers.Layer):
         return ops.leaky_relu(x, NEGATIVE_SLOPE)
 
     def compute_output_shape(self, input_shape, *args):
-        return (*input_shape[:-1], self.filters)
+        return (*_shape_at(input_shape, self.size)[:-1], self.filters)
 
     def get_config(self):
         return {
@@ -188,4 +201,5 @@ class SPADEResBlock(keras.layers.Layer):
             "semantic_channels": self.semantic_channels,
             "hidden_filters": self.hidden_filters,
             "folded": self.folded,
+            "size": self.size,
         }

@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from dagan_tf.errors import UserError
+from dagan_tf.layers.conv import conv_same
 
 WARM_UP_ITERATIONS = 15  # with a random u, sigma of a 1024-channel kernel is off by orders of magnitude
 EPSILON = 1e-12
@@ -128,11 +129,11 @@ class SpectralNormConv2D(keras.layers.Layer):
                 )
             self._move_singular_vectors()
         kernel = ops.cast(self.normalized_kernel(), self.compute_dtype)
-        padding = "same"
-        if self.padding is not None:
+        if self.padding is None:
+            outputs = conv_same(inputs, kernel, self.strides)
+        else:
             inputs = ops.pad(inputs, ((0, 0), (self.padding, self.padding), (self.padding, self.padding), (0, 0)))
-            padding = "valid"
-        outputs = ops.conv(inputs, kernel, strides=self.strides, padding=padding)
+            outputs = ops.conv(inputs, kernel, strides=self.strides, padding="valid")
         return outputs if self.bias is None else ops.add(outputs, self.bias)
 
     def compute_output_shape(self, input_shape):

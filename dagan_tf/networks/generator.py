@@ -8,7 +8,6 @@ from keras import ops
 from dagan_tf.config import ModelConfig
 from dagan_tf.layers.attention import DualAttention
 from dagan_tf.layers.initializers import xavier
-from dagan_tf.layers.resize import resize_nearest
 from dagan_tf.layers.spade import NEGATIVE_SLOPE, SPADEResBlock
 from dagan_tf.semantics import Semantics
 
@@ -60,9 +59,16 @@ class Generator(keras.Model):
         policy = self.dtype_policy
         conv = {"padding": "same", "kernel_initializer": xavier(), "dtype": policy}
         self.fc = keras.layers.Conv2D(self.stages[0].filters, 3, name="fc", **conv)
+        height, width = config.image_size
+        self.sizes = [(height // s.factor, width // s.factor) for s in self.stages]
+        block = {
+            "semantic_channels": config.semantic_channels,
+            "hidden_filters": config.spade_filters,
+            "folded": folded,
+        }
         self.blocks = [
-            SPADEResBlock(s.filters, config.semantic_channels, config.spade_filters, folded, name=s.name, dtype=policy)
-            for s in self.stages
+            SPADEResBlock(s.filters, size=size, name=s.name, dtype=policy, **block)
+            for s, size in zip(self.stages, self.sizes, strict=True)
         ]
         self.attention = DualAttention(
             config.attention, config.cam_levels, config.cam_filters, name="attention", dtype=policy
@@ -73,15 +79,15 @@ class Generator(keras.Model):
     def build(self, input_shape=None):
         if self.built:
             return
-        height, width = self.config.image_size
-        sizes = [(None, height // s.factor, width // s.factor) for s in self.stages]
-        self.fc.build((*sizes[0], self.config.semantic_channels))
-        channels = self.stages[0].filters
-        for stage, block, size in zip(self.stages, self.blocks, sizes, strict=True):
-            block.build((*size, channels))
-            channels = stage.filters
-        self.attention.build([(*size, s.filters) for size, s in zip(sizes, self.stages, strict=True)])
-        self.conv_img.build((*sizes[-1], channels))
+        self.fc.build((None, *self.sizes[0], self.config.semantic_channels))
+        shape = (None, *self.sizes[0], self.stages[0].filters)
+        shapes = []
+        for block in self.blocks:
+            block.build(shape)
+            shape = block.compute_output_shape(shape)
+            shapes.append(shape)
+        self.attention.build(shapes)
+        self.conv_img.build(shape)
         self.built = True
 
     def features(self, inputs, training=False):
@@ -92,9 +98,7 @@ class Generator(keras.Model):
             ops.cast(self.fc.kernel, self.compute_dtype), ops.cast(self.fc.bias, self.compute_dtype)
         )
         outputs = []
-        height, width = self.config.image_size
         for stage, block in zip(self.stages, self.blocks, strict=True):
-            x = resize_nearest(x, (height // stage.factor, width // stage.factor))
             x = block(x, levels[stage.factor], training=training)
             outputs.append(x)
         return outputs

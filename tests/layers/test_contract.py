@@ -17,6 +17,7 @@ from keras import ops
 import dagan_tf.layers
 from dagan_tf.layers import (
     SPADE,
+    BatchNorm,
     ChannelAttention,
     DualAttention,
     MultiScaleFusion,
@@ -83,8 +84,12 @@ CASES = {
         4 * 4 * 4 * 6,
         6 + 64,
     ),
+    "batch_norm": Case(BatchNorm, {}, [(4, 6, 4)], each, (4, 6, 4), 0, 8),
     # 3x3: 3 -> 5, 5 -> 4, 5 -> 4, with biases; mean and variance of 4 channels.
     "spade": Case(SPADE, PLAIN_SPADE, [(4, 6, 4), (4, 6, 3)], with_level, (4, 6, 4), 140 + 184 + 184, 8),
+    "spade_resized": Case(
+        SPADE, {**PLAIN_SPADE, "size": [4, 6]}, [(2, 3, 4), (4, 6, 3)], with_level, (4, 6, 4), 140 + 184 + 184, 8
+    ),
     # Two norms as above, two 3x3 convolutions 4 -> 4.
     "block_identity": Case(
         SPADEResBlock,
@@ -104,6 +109,15 @@ CASES = {
         (4, 6, 6),
         3 * 508 + 148 + 222 + 24,
         3 * 8 + (4 + 36) + (6 + 36) + (6 + 4),
+    ),
+    "block_resized": Case(
+        SPADEResBlock,
+        {"filters": 3, **PLAIN_SPADE, "size": [4, 6]},
+        [(2, 3, 4), (4, 6, 3)],
+        with_level,
+        (4, 6, 3),
+        3 * 508 - 5 * 2 * 9 - 2 + 111 + 84 + 12,
+        8 + 8 + 6 + (3 + 36) + (3 + 27) + (3 + 4),
     ),
     "spatial_attention": Case(SpatialAttention, {}, [(4, 6, 4)], each, (4, 6, 4), 18, 0),
     "spatial_attention_7": Case(SpatialAttention, {"kernel_size": 7}, [(4, 6, 4)], each, (4, 6, 4), 98, 0),

@@ -1,9 +1,11 @@
 """SPADE and its residual block against their formulas written out in NumPy (float64)."""
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
-from dagan_tf.layers import SPADE, SPADEResBlock
+from dagan_tf.layers import SPADE, SPADEResBlock, resize_nearest
 from dagan_tf.semantics import DenseLevel
 from tests.conftest import conv2d
 
@@ -128,6 +130,36 @@ def test_block(filters):
         block(x, DenseLevel(labels), training=True)
     expected = numpy_block(block, x, labels)
     np.testing.assert_allclose(block(x, DenseLevel(labels)), expected, rtol=1e-3, atol=1e-3)
+
+
+def results_of_training(block, x, level, before=lambda x: x):
+    """A step's output, gradients and moved variables, then inference; `before` is what x goes through first."""
+    x = tf.constant(x)
+    with tf.GradientTape() as tape:
+        tape.watch(x)
+        y = block(before(x), level, training=True)
+        loss = tf.reduce_sum(y * np.random.default_rng(5).normal(size=y.shape).astype("float32"))
+    gradients = tape.gradient(loss, [x, *(variable.value for variable in block.trainable_variables)])
+    moved = [variable.numpy() for variable in block.non_trainable_variables]
+    return [y, *gradients, *moved, block(before(x), level)]
+
+
+# As it is, two that repeat pixels equally often, and one that does not.
+@pytest.mark.parametrize("size", [(4, 6), (8, 12), (12, 6), (5, 9)], ids=str)
+@pytest.mark.parametrize("filters", [4, 7], ids=["identity", "learned"])
+def test_resized_on_the_way_is_resized_before(size, filters):
+    """Though statistics are those of the smaller map where they can be."""
+    labels = np.eye(CLASSES, dtype="float32")[np.random.default_rng(2).integers(CLASSES, size=(2, *size))]
+    blocks = [SPADEResBlock(filters, CLASSES, HIDDEN, size=inside) for inside in (size, None)]
+    for block in blocks:
+        keras.utils.set_random_seed(0)  # of the singular vectors' kernels
+        block.build((None, 4, 6, 4))
+        randomize(block)
+    ours = results_of_training(blocks[0], features(), DenseLevel(labels))
+    expected = results_of_training(blocks[1], features(), DenseLevel(labels), lambda x: resize_nearest(x, size))
+    assert ours[0].shape == (2, *size, filters)
+    for value, other in zip(ours, expected, strict=True):
+        np.testing.assert_allclose(value, other, rtol=0, atol=2e-5 * max(np.abs(other).max(), 1))
 
 
 def test_learned_shortcut_is_1x1_without_bias():
