@@ -7,7 +7,8 @@ from keras import ops
 def conv_same(x, kernel, strides=1):
     """A zero-padded convolution; at stride 1 it keeps the size.
 
-    On CPUs TensorFlow's spends half of its time on the kernel's layout where a map is much smaller than the kernel.
+    On CPUs TensorFlow's spends half of its time on the kernel's layout where a map is much smaller than the kernel: it
+    is a product there, of the kernel with the map's windows.
 
     Args:
         x: (B, h, w, C).
@@ -25,17 +26,25 @@ def conv_same(x, kernel, strides=1):
 def _is_small(x, kernel):
     _, height, width, _ = x.shape
     size, *_, filters = kernel.shape
-    known = None not in (height, width) and keras.backend.backend() == "tensorflow"
-    return known and size > 1 and filters >= 2 * height * width
+    known = None not in (height, width)
+    return known and size > 1 and filters >= 2 * height * width and _on_tensorflow_cpu()
+
+
+def _on_tensorflow_cpu():
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    return not tf.config.list_physical_devices("GPU")
 
 
 def _product(x, kernel):
     """The product of the windows of x, (B h w, k k C), and the kernel, (k k C, F)."""
-    batch, height, width, channels = ops.shape(x)
+    _, height, width, channels = x.shape
     size, filters = kernel.shape[0], kernel.shape[-1]
     before, after = (size - 1) // 2, size // 2
     x = ops.pad(x, ((0, 0), (before, after), (before, after), (0, 0)))
-    shape = (batch, height, width, channels)
+    shape = (-1, height, width, channels)
     # No subscripts: their gradient takes several times as long as that of `slice`.
     windows = [ops.slice(x, (0, i, j, 0), shape) for i in range(size) for j in range(size)]
     rows = ops.reshape(ops.concatenate(windows, axis=-1), (-1, size * size * channels))

@@ -23,7 +23,7 @@ def _shape_at(shape, size):
 
 def moments_at(x, size):
     """`batch_moments` of x resized (nearest) to `size`, or as it is: x's own, where each pixel is repeated as often."""
-    evenly = not size or all(new % old == 0 for new, old in zip(size, x.shape[1:3], strict=True))
+    evenly = not size or all(old and new % old == 0 for new, old in zip(size, x.shape[1:3], strict=True))
     return batch_moments(x if evenly else _at(x, size))
 
 
@@ -39,11 +39,11 @@ class SPADE(keras.layers.Layer):
         folded: there is no batch normalisation: the kernels called gamma and beta make scale and shift of x itself,
             see `fold_statistics`. For inference only.
         size: (height, width) to which x is resized (nearest), after it was normalised: that costs less and gives the
-            same as before. `None`: as it is.
+            same as resizing it first. `None`: as it is.
 
     Call: `spade(x, level)` with x (B, h, w, C) float and a level of `dagan_tf.semantics` of the output's size, for
-    example `DenseLevel(one_hot)`. Returns (B, h, w, C), or (B, *size, C). `moments`, a keyword for layers of one input:
-    its `moments_at` that size, where they are known already.
+    example `DenseLevel(one_hot)`. Returns (B, h, w, C), or (B, *size, C). `moments`, a keyword: x's `moments_at` that
+    size for training, where they are known already.
     """
 
     def __init__(self, semantic_channels, hidden_filters=128, folded=False, size=None, **kwargs):
@@ -84,7 +84,7 @@ class SPADE(keras.layers.Layer):
         if not self.folded:
             if training and moments is None:
                 moments = moments_at(x, self.size)
-            x, scale = self.norm(x, moments=moments), (scale[0], 1 + scale[1])
+            x, scale = self.norm(x, training=training, moments=moments), (scale[0], 1 + scale[1])
         return level.modulate(_at(x, self.size), shared, scale, shift)
 
     def _conv(self, name):

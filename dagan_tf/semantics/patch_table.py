@@ -23,7 +23,7 @@ from dagan_tf.semantics.dense import DenseLevel
 LIMIT = 2**21 - 1
 """Numbers of which three fit into one signed integer of 64 bits."""
 SHARE = 0.85
-"""Work a pixel, in distinct 3x3 patches, beyond which looking up costs more than it saves."""
+"""Work a pixel, in distinct 3x3 patches, beyond which looking up costs more than it saves on CPUs, with few classes."""
 ALWAYS = 2.0
 """More than the work of a map in which every patch is distinct."""
 FEW = 32

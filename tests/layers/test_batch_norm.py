@@ -44,7 +44,7 @@ def test_gradient_runs_through_the_moments():
     norm, value = BatchNorm(), tf.constant(x, "float32")
     with tf.GradientTape() as tape:
         tape.watch(value)
-        loss = tf.reduce_sum(norm(value, moments=batch_moments(value)) * tf.constant(u, "float32"))
+        loss = tf.reduce_sum(norm(value, training=True) * tf.constant(u, "float32"))
     deviation = np.sqrt(x.var(AXES) + 1e-5)
     y = (x - x.mean(AXES)) / deviation
     expected = (u - u.mean(AXES) - y * (u * y).mean(AXES)) / deviation
@@ -53,17 +53,26 @@ def test_gradient_runs_through_the_moments():
 
 def test_running_statistics_move_by_a_tenth_and_serve_inference():
     x, norm = features(), BatchNorm()
-    norm(x, moments=batch_moments(x))
+    norm(x, training=True)
     mean, variance = 0.1 * x.mean(AXES), 0.9 + 0.1 * x.var(AXES)
     np.testing.assert_allclose(norm.moving_mean, mean, rtol=1e-5)
     np.testing.assert_allclose(norm.moving_variance, variance, rtol=1e-5)
     np.testing.assert_allclose(norm(x), (x - mean) / np.sqrt(variance + 1e-5), rtol=1e-4, atol=1e-5)
 
 
-def test_a_frozen_layer_keeps_to_its_running_statistics():
-    x, norm = features(), BatchNorm(trainable=False)
-    np.testing.assert_array_equal(norm(x, moments=batch_moments(x)), norm(x))
+@pytest.mark.parametrize(("trainable", "training"), [(False, True), (True, False)], ids=["frozen", "inference"])
+def test_only_training_takes_moments(trainable, training):
+    x, norm = features(), BatchNorm(trainable=trainable)
+    np.testing.assert_array_equal(norm(x, training=training, moments=batch_moments(x)), norm(x))
     np.testing.assert_array_equal(norm.moving_mean, np.zeros(5))
+
+
+def test_moments_of_another_map_are_taken():
+    x, norm = features(), BatchNorm()
+    result = norm(x, training=True, moments=batch_moments(2 * x))
+    mean, deviation = 2 * x.mean(AXES), 2 * x.std(AXES)
+    np.testing.assert_allclose(result, (x - mean) / deviation, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(norm.moving_mean, 0.1 * mean, rtol=1e-5)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
@@ -78,7 +87,7 @@ def test_statistics_of_half_precision_are_float32(dtype):
 def test_keras_layer_is_the_same():
     x = features()
     ours, theirs = BatchNorm(), keras.layers.BatchNormalization(momentum=0.9, epsilon=1e-5, center=False, scale=False)
-    np.testing.assert_allclose(ours(x, moments=batch_moments(x)), theirs(x, training=True), atol=1e-5)
+    np.testing.assert_allclose(ours(x, training=True), theirs(x, training=True), atol=1e-5)
     for one, other in zip(ours.weights, theirs.weights, strict=True):
         assert one.name == other.name
         np.testing.assert_allclose(one, other, rtol=1e-5)
@@ -90,7 +99,7 @@ import json, sys
 import numpy as np, tensorflow as tf
 cpu = tf.config.list_physical_devices("CPU")[0]
 tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * 2)
-from dagan_tf.layers import BatchNorm, batch_moments
+from dagan_tf.layers import BatchNorm
 
 x = (2 + 3 * np.random.default_rng(1).normal(size=(3, 4, 6, 5))).astype("float32")
 u = np.random.default_rng(2).normal(size=x.shape).astype("float32")
@@ -99,10 +108,11 @@ with strategy.scope():
     norm = BatchNorm()
     norm.build(x.shape)
 
+@tf.function
 def step(x, u):
     with tf.GradientTape() as tape:
         tape.watch(x)
-        loss = tf.reduce_sum(norm(x, moments=batch_moments(x)) * u)
+        loss = tf.reduce_sum(norm(x, training=True) * u)
     return tape.gradient(loss, x)
 
 shares = [slice(0, 1), slice(1, 3)]  # an uneven last batch
@@ -121,7 +131,7 @@ def test_replicas_of_unequal_shares_are_one_batch():
     u = np.random.default_rng(2).normal(size=x.shape).astype("float32")
     with tf.GradientTape() as tape:
         tape.watch(x)
-        loss = tf.reduce_sum(norm(x, moments=batch_moments(x)) * u)
+        loss = tf.reduce_sum(norm(x, training=True) * u)
     np.testing.assert_allclose(gradient, tape.gradient(loss, x), atol=1e-5)
     np.testing.assert_allclose(mean, norm.moving_mean, rtol=1e-5)
     np.testing.assert_allclose(variance, norm.moving_variance, rtol=1e-5)
