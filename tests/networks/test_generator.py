@@ -208,6 +208,13 @@ def test_label_map_of_another_size():
         shared()({"label": tf.zeros((2, 64, 64), "int32")})
 
 
+@pytest.mark.parametrize("training", [False, True])
+def test_label_map_of_unknown_size(training):
+    traced = tf.function(lambda label: shared()({"label": label}, training=training))
+    with pytest.raises(Exception, match="known height and width"):
+        traced.get_concrete_function(tf.TensorSpec((None, None, None), "int32"))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
