@@ -1,4 +1,4 @@
-"""The paper's layers. `keras.ops`, but for TensorFlow's replicas and devices: they run on every Keras backend."""
+"""The paper's layers. `keras.ops` only: they run on every Keras backend."""
 
 from dagan_tf.layers.attention import ChannelAttention, DualAttention, MultiScaleFusion, SpatialAttention
 from dagan_tf.layers.batch_norm import BatchNorm, batch_moments

@@ -31,11 +31,7 @@ def _is_small(x, kernel):
 
 
 def _on_tensorflow_cpu():
-    if keras.backend.backend() != "tensorflow":
-        return False
-    import tensorflow as tf
-
-    return not tf.config.list_physical_devices("GPU")
+    return keras.backend.backend() == "tensorflow" and not keras.distribution.list_devices("gpu")
 
 
 def _product(x, kernel):
