@@ -7,8 +7,8 @@ from keras import ops
 def conv_same(x, kernel, strides=1):
     """A zero-padded convolution; at stride 1 it keeps the size.
 
-    On CPUs TensorFlow's spends half of its time on the kernel's layout where a map is much smaller than the kernel: it
-    is a product there, of the kernel with the map's windows.
+    On TensorFlow's CPUs it is a product of the map's windows and the kernel where the kernel is much larger than the
+    map: to bring such a kernel into the convolution's layout takes longer than to multiply by it.
 
     Args:
         x: (B, h, w, C).
