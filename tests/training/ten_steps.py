@@ -2,7 +2,7 @@
 
     python -m tests.training.ten_steps FOLDER --devices 8 --xla on
 
-Begins at FOLDER/warm.weights.h5, a model of 100 steps at the recipe's rates, which `--warm-up` makes. From fresh
+Begins at FOLDER/warm.weights.h5, a model of 120 steps at the recipe's rates, which `--warm-up` makes. From fresh
 weights, and at the recipe's rates, ten steps are chaotic: one device diverges as far from itself when only the order of
 the examples in a batch changes. Writes the losses of each step and every variable to FOLDER/NAME.npz.
 """
@@ -17,7 +17,7 @@ from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.presets import FACADES
 from dagan_tf.training.distribution import open_distribution, set_xla_flags
 
-STEPS, WARM_STEPS = 10, 100
+STEPS, WARM_STEPS = 10, 120
 WARM, RATE, WARM_RATE = "warm.weights.h5", 1e-6, 1e-4
 
 

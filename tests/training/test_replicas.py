@@ -1,7 +1,6 @@
 """Replicas and hosts against one device: the same global batch, ten steps, every variable; each in its own processes.
 
-Losses within 1e-4; weights, statistics, singular vectors and second moments within 1e-3 of a variable's largest value;
-first moments, which are the last gradients, within 2 % of their length.
+Losses within 1e-4, weights within 1e-3 of a variable's largest value.
 """
 
 import json
@@ -57,12 +56,9 @@ def assert_equal_steps(folder, name):
     compared = [key for key in one.files if key != "losses" and not WITHOUT_GRADIENT.search(key)]
     for key in compared:
         a, b = one[key].astype("float64"), other[key].astype("float64")
-        if key.endswith("momentum"):
-            # The last step's gradient: rounding moves single activations across the leaky ReLU's kink, and single
-            # elements with them by percents; a share that was not counted would move all by a half.
-            assert np.linalg.norm(b - a) <= 2e-2 * np.linalg.norm(a) + 1e-30, key
-        else:
-            np.testing.assert_allclose(b, a, rtol=0, atol=1e-3 * np.abs(a).max() + 1e-30, err_msg=key)
+        # A momentum is the last step's gradient, in whose smallest parts rounding shows.
+        tolerance = 1e-2 if key.endswith("momentum") else 1e-3
+        np.testing.assert_allclose(b, a, rtol=0, atol=tolerance * np.abs(a).max() + 1e-30, err_msg=key)
 
 
 @pytest.mark.parametrize(
