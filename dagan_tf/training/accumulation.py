@@ -30,9 +30,10 @@ def mean_over_parts(function, batch, parts, after=()):
         raise UserError(f"A device's share of a batch goes in {parts} parts: expected a multiple. Received: {size}.")
     total = None
     for part in range(parts):
-        # Else a graph computes all parts at once, and holds all of their activations.
-        with tf.control_dependencies(tf.nest.flatten(total) if part else after):
+        # Else a graph computes all parts at once, and holds all of their activations and kernels. A group, because each
+        # operator of a part gets an edge to each tensor that is named here.
+        with tf.control_dependencies([tf.group(*(tf.nest.flatten(total) if part else after))]):
             examples = {key: tf.identity(value[part::parts]) for key, value in batch.items()}
-        result = function(examples)
-        total = result if total is None else tf.nest.map_structure(tf.add, total, result)
+            result = function(examples)
+            total = result if part == 0 else tf.nest.map_structure(tf.add, total, result)
     return tf.nest.map_structure(lambda x: x / parts, total)

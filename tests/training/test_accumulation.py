@@ -33,6 +33,25 @@ def test_the_mean_of_a_nest():
     assert float(squares[0]) == np.mean(x[:3] ** 2)
 
 
+def test_a_part_waits_for_the_one_before_with_all_that_it_computes():
+    """Also with what does not depend on examples, as a kernel over its sigma: that is memory, too."""
+    kernel = tf.Variable(2.0)
+
+    @tf.function
+    def step(x):
+        return mean_over_parts(lambda part: tf.reduce_sum(part["x"]) * tf.square(kernel, name="square"), {"x": x}, 3)
+
+    graph = step.get_concrete_function(tf.TensorSpec([3])).graph
+    sums = [op for op in graph.get_operations() if op.type in ("Mul", "AddV2")]
+    assert [op.type for op in sums] == ["Mul", "Mul", "AddV2", "Mul", "AddV2"]
+    squares = [op for op in graph.get_operations() if op.type == "Square"]
+    assert len(squares) == 3
+    for square, before in zip(squares[1:], (sums[0], sums[2]), strict=True):
+        (group,) = square.inputs[0].op.control_inputs  # of the kernel's reading
+        assert group.type == "NoOp"
+        assert before in group.control_inputs
+
+
 @pytest.mark.parametrize("eager", [True, False], ids=["eager", "graph"])
 def test_one_step_in_parts_is_written_out(eager):
     model, twin, batch = make_model(), make_model(), make_batch(4)

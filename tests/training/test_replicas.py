@@ -46,8 +46,8 @@ def folder(tmp_path_factory):
     return path
 
 
-def assert_equal_steps(folder, name):
-    one, other = (np.load(folder / f"{n}.npz") for n in ("one", name))
+def assert_equal_steps(folder, name, to="one"):
+    one, other = (np.load(folder / f"{n}.npz") for n in (to, name))
     np.testing.assert_allclose(other["losses"], one["losses"], rtol=0, atol=1e-4)
     assert set(one.files) == set(other.files)
     kinds = {"moving_mean", "moving_variance", "u", "kernel", "kernel_velocity", "kernel_momentum", "step", "iteration"}
@@ -76,6 +76,14 @@ def test_logical_devices_equal_one(folder, flags):
     finish(start(folder, *flags, "--name", name))
     assert_equal_steps(folder, name)
     assert_loads_on_one_device(folder, name)
+
+
+def test_parts_of_two_devices_equal_parts_of_one(folder):
+    parts = ["--accumulate", "2"]
+    finish(
+        start(folder, *parts, "--name", "parts"), start(folder, *parts, "--devices", "2", "--name", "parts-of-devices")
+    )
+    assert_equal_steps(folder, "parts-of-devices", to="parts")
 
 
 def assert_loads_on_one_device(folder, name):
