@@ -28,9 +28,10 @@ srun --kill-on-bad-exit=0 bash -c 'INDEX=$SLURM_NODEID exec clusters/train.sh "$
     --image-dir data/ade20k/images/training --batch-size 32 --precision mixed_bfloat16
 status=$?
 
-# 143: stopped by the signal; 3: a host was lost. Both go on from the newest checkpoint; a run that has come no further than
-# the last time would not this time either.
-if [[ ($status == 143 || $status == 3) && "$(newest)" != "$before" ]]; then
+# srun has the highest status of the hosts. 3: one was lost; above 128: one was ended by a signal, 143 by that before the end
+# of the time. All go on from the newest checkpoint; a run that has come no further than the last time would not this time
+# either.
+if [[ ($status == 3 || $status -gt 128) && "$(newest)" != "$before" ]]; then
     scontrol requeue "$SLURM_JOB_ID"
 fi
 exit "$status"

@@ -6,7 +6,7 @@
 # HOSTS    all hosts in the same order everywhere, each as NAME or NAME:PORT
 # INDEX    which of them this one is, from 0; the first writes
 # RUN      the run folder, on a disk that all of them see
-# OPTIONS  flags that may differ when the run continues (optional): --devices, --xla, --cache, --checkpoint-every, --keep ...
+# OPTIONS  more flags (optional), for scripts that take them from the environment: --checkpoint-every 500 --cache /cache
 # PORT     of hosts without one (default: 2222)
 set -euo pipefail
 : "${HOSTS:?the names of all hosts}" "${INDEX:?which of HOSTS this one is, from 0}" "${RUN:?the run folder}"
@@ -21,6 +21,6 @@ export TF_CONFIG="{\"cluster\": {\"worker\": [${addresses%, }]}, \"task\": {\"ty
 # exec: the scheduler's SIGTERM is to reach the training, which then saves and ends.
 # shellcheck disable=SC2086
 if [[ -f $RUN/config.json ]]; then
-    exec python -m dagan_tf.train --resume "$RUN" ${OPTIONS:-}
+    exec python -m dagan_tf.train --resume "$RUN" "$@" ${OPTIONS:-}
 fi
 exec python -m dagan_tf.train --run-dir "$RUN" "$@" ${OPTIONS:-}

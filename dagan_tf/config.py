@@ -178,7 +178,9 @@ class TrainConfig(Config):
     epochs: int = _field(50, "epochs at the constant learning rates")
     decay_epochs: int = _field(50, "further epochs, over which the rates fall linearly to 0")
     batch_size: int = _field(4, "images in a step, over all devices")
-    accumulate: int = _field(1, "parts of a device's share of a batch, one after the other: less memory, same step")
+    accumulate: int = _field(
+        1, "parts of a device's share of a batch, one after the other: less memory; statistics of a part"
+    )
     precision: str = _field("float32", "of the networks; weights and losses stay float32", TRAINING_PRECISIONS)
     generator_rate: float = _field(1e-4, "learning rate of the generator")
     discriminator_rate: float = _field(4e-4, "learning rate of the discriminator (two time scales)")
@@ -246,6 +248,11 @@ class RunOptions(Config):
                 f"Several devices need a strategy. Received: --strategy none --devices {self.devices}. Give --devices "
                 "1, or --strategy auto."
             )
+
+    def check_losses(self, train):
+        """Raises `UserError` if "best" goes by a loss that a `TrainConfig` has not."""
+        if self.best == "g_perceptual" and train.perceptual == "off":
+            raise UserError("There is no perceptual loss to find the best checkpoint by: give another --best.")
 
 
 @dataclass(frozen=True)

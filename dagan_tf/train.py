@@ -26,6 +26,7 @@ TRAIN_FIELDS = (
     "beta_1", "beta_2", "feature_weight", "perceptual_weight", "perceptual", "ema", "load_scale", "flip", "seed",
 )  # fmt: skip
 DEVICE_FIELDS = ("devices", "strategy", "xla", "cache")
+NOT_FINITE = 4  # exit status; 1 is Python's own, of an error that nobody expected
 RECORD_FIELDS = ("checkpoint_every", "keep", "best", "sample_every")
 
 
@@ -79,8 +80,8 @@ def open_run(arguments):
     from dagan_tf.training.run import Run
 
     if arguments.resume:
-        if arguments.preset or arguments.run_dir:
-            raise UserError("--resume continues a run as it is, where it is: leave out --preset and --run-dir.")
+        if arguments.run_dir:
+            raise UserError("--resume continues a run where it is: leave out --run-dir.")
         run = Run(arguments.resume)
         return run, check_same(run.read_config(), arguments), True
     if count_hosts() > 1 and not arguments.run_dir:
@@ -98,7 +99,10 @@ def open_run(arguments):
 def check_same(saved, arguments):
     """The saved `RunConfig`, with its data where it lies now; other differences raise `UserError` with the fields."""
     parts = {"model": ModelConfig, "dataset": DatasetSpec, "data": DataConfig, "train": TrainConfig}
-    changed = RunConfig(**{n: getattr(saved, n).replace(**cli.given(arguments, part)) for n, part in parts.items()})
+    if arguments.preset:
+        changed = resolve(arguments)
+    else:
+        changed = RunConfig(**{n: getattr(saved, n).replace(**cli.given(arguments, part)) for n, part in parts.items()})
     differences = saved.differences(changed)
     if differences:
         lines = "\n".join(f"  {name}: the run has {old!r}, given was {new!r}" for name, old, new in differences)
@@ -120,18 +124,28 @@ def start(arguments):
     """Trains, or shows what would be trained; returns the exit status."""
     run, config, resume = open_run(arguments)
     options = RunOptions(**cli.given(arguments, RunOptions))
+    options.check_losses(config.train)
     set_xla_flags(options, config.model.semantics)
     cli.import_tensorflow()
+    if arguments.dry_run and count_hosts() > 1:
+        show(config)  # without their devices: each host would wait for the others
+        return 0
+    distribution = open_distribution(options, config.model.semantics, config.train.batch_size, config.train.accumulate)
+    distribution.check_batch(config.train.batch_size, config.train.accumulate)
     if arguments.dry_run:
-        from dagan_tf.training.report import parameter_table
-
-        print(json.dumps(config.to_dict(), indent=2), parameter_table(config.model), sep="\n\n")
+        show(config)
         return 0
     from dagan_tf.training.session import train
 
-    distribution = open_distribution(options, config.model.semantics)
     outcome = train(config, run, resume, options, distribution, verbose=1 if sys.stdout.isatty() else 2)
     return report(run, outcome)
+
+
+def show(config):
+    """Prints a `RunConfig`, the shapes and the parameters of its networks."""
+    from dagan_tf.training.report import parameter_table
+
+    print(json.dumps(config.to_dict(), indent=2), parameter_table(config.model), sep="\n\n")
 
 
 def report(run, outcome):
@@ -144,7 +158,7 @@ def report(run, outcome):
             f"a new run with lower learning rates; {places}",
             file=sys.stderr,
         )
-        return 1
+        return NOT_FINITE
     if outcome.step < outcome.total_steps:
         print(f"Stopped at step {outcome.step} of {outcome.total_steps}; continue with --resume {run.path}; {places}")
         return 128 + outcome.signal

@@ -14,6 +14,7 @@ from PIL import Image
 from dagan_tf import train
 from dagan_tf.config import DataConfig
 from dagan_tf.errors import UserError
+from dagan_tf.training.session import Outcome
 from tests.conftest import ROOT
 
 SMALL = ["--image-size", "32", "--base-filters", "4", "--discriminator-filters", "4", "--spade-filters", "8"]
@@ -114,7 +115,8 @@ def test_bad_pairs(tmp_path, labels, photos, message):
         (["--image-size", "100"], "multiple of 32"),
         ([*TINY[:-1], "missing.npz"], "missing.npz"),
         (["--resume", "nowhere"], "config.json"),
-        (["--resume", "nowhere", "--preset", "facades"], "leave out --preset"),
+        (["--resume", "nowhere", "--run-dir", "runs/other"], "leave out --run-dir"),
+        ([*TINY, "--best", "g_perceptual", "--dry-run"], "no perceptual loss"),
         (["--label-dir", "labels"], "--label-dir is for --dataset folder"),
         ([*TINY, "--data-dir", "."], "--data-dir is for --dataset facades"),
         ([*TINY, "--num-classes", "5"], "13 classes. Received: 5"),
@@ -155,6 +157,30 @@ def test_resume_from_another_configuration_names_the_fields(finished_run):
     assert "model.base_filters: the run has 4, given was 8" in str(error.value)
     assert "train.seed: the run has 0, given was 3" in str(error.value)
     assert "ema" not in str(error.value)
+
+
+def test_resume_takes_the_flags_of_the_start_again(finished_run):
+    """As a job's script gives them, preset and all."""
+    config = finished_run[0].read_config()
+    arguments = train.parser().parse_args([*TINY, "--preset", "facades", "--epochs", "2", "--ema", "0.9"])
+    with pytest.raises(UserError) as error:
+        train.check_same(config, arguments)
+    assert str(error.value).count("the run has") == 1
+    assert "train.decay_epochs: the run has 1, given was 50" in str(error.value)
+    arguments.decay_epochs = 1
+    assert train.check_same(config, arguments) == config
+
+
+def test_a_dry_run_refuses_what_training_would(tmp_path):
+    process = start(*TINY, "--devices", "3", "--dry-run")
+    output, errors = process.communicate(timeout=120)
+    assert (process.returncode, output) == (2, "")
+    assert "multiple of 3. Received: 4" in errors
+
+
+def test_the_exit_status_of_numbers_that_are_not_finite(finished_run, capsys):
+    assert train.report(finished_run[0], Outcome(3, 9, not_finite=("g_hinge",))) == train.NOT_FINITE == 4
+    assert "not a finite number at step 3: g_hinge" in capsys.readouterr().err
 
 
 def test_dry_run_of_a_run_prints_its_configuration_and_changes_nothing(finished_run, capsys):

@@ -81,6 +81,7 @@ def cached(source, size, folder, progress=lambda done, total: None):
     key = hashlib.sha256(f"{source.fingerprint()} {len(source)} {tuple(size)}".encode()).hexdigest()[:16]
     path = pathlib.Path(folder) / f"examples-{size[0]}x{size[1]}-{key}.array_record"
     if not path.is_file():
+        _remove_left_over(path)
         # Hosts may share the folder, and have the same process numbers.
         aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
         try:
@@ -97,7 +98,36 @@ def cached(source, size, folder, progress=lambda done, total: None):
         finally:
             with contextlib.suppress(OSError):
                 aside.unlink()
-    return RecordSource(path)
+    return _opened(path, len(source))
+
+
+def _opened(path, count):
+    try:
+        records = RecordSource(path)
+        found = f"{len(records)} examples"
+    except (RuntimeError, ValueError) as error:  # array_record's
+        records, found = (), error
+    if len(records) != count:
+        raise UserError(f"{path}: expected {count} examples. Received: {found}. Delete the file; it is written anew.")
+    return records
+
+
+def _remove_left_over(path):
+    """Removes what processes of this host that were killed while they wrote the file have left."""
+    for left in path.parent.glob(f".{path.name}.{socket.gethostname()}.*"):
+        process = int(left.name.split(".")[-2])
+        if process == os.getpid() or not _runs(process):
+            left.unlink(missing_ok=True)
+
+
+def _runs(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass
+    return True
 
 
 def _write(source, size, path, progress):

@@ -1,20 +1,17 @@
 """Checkpoints: a folder a step, written aside and renamed into place, so that every one that is found is whole."""
 
 import datetime
+import io
 import json
-import math
 import os
 import pathlib
 import shutil
-
-import numpy as np
 
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.files import flush
 
 WEIGHTS = "model.weights.h5"
 STATE = "state.json"
-HEADER = 1024  # bytes that a variable takes beside its values
 UNFINISHED = "."
 """What the name of a checkpoint begins with while it is written."""
 
@@ -45,7 +42,8 @@ def save(model, folder, state, keep=2):
             _write(model, aside, {"step": step, **state})
             _remove(target)  # what is there is no checkpoint
             aside.rename(target)
-            flush(folder)
+            for path in (folder, folder.parent):
+                flush(path)
         except OSError as error:
             newest = latest(folder)
             raise StorageError(
@@ -73,35 +71,41 @@ def _remove(path):
 def _write(model, aside, state):
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    _reserve(model, aside / WEIGHTS)
-    model.save_weights(aside / WEIGHTS)
+    _write_weights(model, aside / WEIGHTS)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     (aside / STATE).write_text(json.dumps({**state, "saved": now}, indent=2) + "\n")
     for path in (aside / WEIGHTS, aside / STATE, aside):
         flush(path)
 
 
-def _reserve(model, path):
-    """Raises `OSError` where the disk, or the user's share of it, does not hold the file of weights.
+class _Memory(io.BytesIO):
+    """A file in memory by a name that Keras saves weights to."""
 
-    By asking the disk for that much and giving it back: HDF5 that fails half-way can take the process with it.
-    """
-    variables = [v for part in (model, *model.optimizers) for v in part.variables]
-    needed = sum(math.prod(v.shape) * np.dtype(v.dtype).itemsize + HEADER for v in variables)
-    if not hasattr(os, "posix_fallocate"):  # macOS
-        return
-    with path.open("wb") as file:
-        try:
-            os.posix_fallocate(file.fileno(), 0, needed)
-        except OSError as error:
-            raise OSError(error.errno, f"{error.strerror}; it takes {needed / 1e6:.1f} MB") from error
-    path.unlink()
+    def __str__(self):
+        return WEIGHTS
+
+
+def _write_weights(model, path):
+    """By way of memory: HDF5 that meets a full disk half-way takes the process with it."""
+    memory = _Memory()
+    model.save_weights(memory)
+    content = memory.getbuffer()
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise OSError(error.errno, f"{error.strerror}; it takes {len(content) / 1e6:.1f} MB") from error
 
 
 def checkpoints(folder):
-    """The checkpoints in a folder, oldest first: a list of paths."""
-    found = [p for p in pathlib.Path(folder).glob("step-*") if (p / WEIGHTS).is_file() and (p / STATE).is_file()]
-    return sorted(found)
+    """The checkpoints in a folder, oldest first: a list of paths. One whose state cannot be read is none."""
+    return sorted(p for p in pathlib.Path(folder).glob("step-*") if (p / WEIGHTS).is_file() and _has_state(p))
+
+
+def _has_state(path):
+    try:
+        return "step" in read_state(path)
+    except (OSError, ValueError, TypeError):
+        return False
 
 
 def latest(folder):
@@ -147,7 +151,9 @@ def load(model, checkpoint):
     try:
         model.load_weights(checkpoint / WEIGHTS)
     except (OSError, ValueError, KeyError) as error:
+        older = [path.name for path in checkpoints(checkpoint.parent) if path.name < checkpoint.name]
         raise UserError(
             f"The checkpoint {checkpoint} could not be loaded: {error}. Check that the run's config.json is the one "
-            "it was written with; an older checkpoint beside it may do."
+            "it was written with. If the file is damaged, move the checkpoint away: "
+            + (f"{older[-1]} is the next that is used." if older else "there is none before it, the run begins again.")
         ) from error

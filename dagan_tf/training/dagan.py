@@ -187,7 +187,8 @@ class DAGAN(keras.Model):
         """
         batch = _batch(data)
         # Nothing may move, not even a step count or a singular vector, before the batch is there and valid.
-        with tf.control_dependencies([_assert_classes(batch["label"], self.config.num_classes)]):
+        checks = [_assert_examples(batch), _assert_classes(batch["label"], self.config.num_classes)]
+        with tf.control_dependencies(checks):
             return self._alternate(batch)
 
     def _alternate(self, batch):
@@ -282,6 +283,7 @@ class DAGAN(keras.Model):
     def test_step(self, data):
         """The losses of inference-mode pictures; nothing is updated."""
         batch = _batch(data)
+        _assert_examples(batch)
         fake = self(batch, training=False)
         d_fake, d_real = self.discriminator_losses(batch, fake)
         return self._track(
@@ -314,6 +316,12 @@ class DAGAN(keras.Model):
 def _batch(data):
     """The dictionary in what Keras hands to a step: arrays come as (x, y, sample weight), datasets as they are."""
     return keras.utils.unpack_x_y_sample_weight(data)[0]
+
+
+def _assert_examples(batch):
+    """An operation that fails on a replica that gets no example, as of the last batch of a dataset."""
+    message = "Each replica needs examples of each batch: give batches of one size (drop_remainder=True)."
+    return tf.debugging.Assert(tf.shape(batch["label"])[0] > 0, [message])
 
 
 def _assert_classes(label, num_classes):

@@ -5,8 +5,11 @@ same numbers but for the order of sums. TensorFlow is imported inside functions:
 reads while it is imported.
 """
 
+import contextlib
 import json
 import os
+import re
+import signal
 import sys
 import zlib
 
@@ -56,15 +59,27 @@ def count_hosts():
     if not text:
         return 1
     try:
-        cluster, task = json.loads(text)["cluster"], json.loads(text)["task"]
-        tasks = [address for kind in ("chief", "worker") for address in cluster.get(kind, ())]
-        cluster[task["type"]][int(task["index"])]
+        given = json.loads(text)
+        return _count_tasks(given["cluster"], given["task"])
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
         raise UserError(
             'TF_CONFIG must be JSON like {"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": '
             f'"worker", "index": 0}}}}, the same cluster on every host. Received: {text} ({error!r}).'
         ) from error
-    return len(tasks)
+
+
+def _count_tasks(cluster, task):
+    """How many addresses a cluster has; one of many errors if that or the task in it is not as TensorFlow takes it."""
+    for job, addresses in cluster.items():
+        if job not in ("chief", "worker") or not isinstance(addresses, list):
+            raise ValueError(f"expected lists of a chief and of workers, not {job}: {addresses}")
+        for address in addresses:
+            if not re.fullmatch(r".+:\d+", address):
+                raise ValueError(f"expected HOST:PORT, not {address}")
+    count, index = len(cluster[task["type"]]), int(task["index"])
+    if not 0 <= index < count:
+        raise ValueError(f"expected an index of 0..{count - 1}, not {index}")
+    return sum(map(len, cluster.values()))
 
 
 class Distribution:
@@ -101,8 +116,8 @@ class Distribution:
             near = max(unit, round(batch_size / unit) * unit)
             raise UserError(
                 f"The global batch is shared by {self.replicas} devices, each share in {accumulate} parts: batch_size "
-                f"must be a multiple of {unit}. Received: {batch_size}. Give for example --batch-size {near}, other "
-                "--devices, or another --accumulate."
+                f"must be a multiple of {unit}. Received: {batch_size}. Give other --devices or, for a new run, for "
+                f"example --batch-size {near}, or another --accumulate."
             )
 
     def anywhere(self, flag):
@@ -153,14 +168,16 @@ class Distribution:
         return f"{self.replicas} device{'s' * (self.replicas > 1)}{hosts}"
 
 
-def open_distribution(options, semantics="auto"):
+def open_distribution(options, semantics="auto", batch_size=None, accumulate=1):
     """The `Distribution` that `RunOptions` describe, on this machine's devices.
 
-    GPUs where there are any; without, logical CPUs, which share the processor: for tests and for trying things out.
+    GPUs where there are any; without, logical CPUs, which share the processor: for tests and for trying things out. Of
+    all GPUs of one machine, as many as share the batch equally.
 
     Args:
         options: `RunOptions`; `set_xla_flags` has had them.
         semantics: that of the `ModelConfig`.
+        batch_size, accumulate: those of the `TrainConfig`; `None`: whatever the devices share equally.
 
     Raises:
         UserError: there are fewer devices than asked for, or no TF_CONFIG where hosts are to train together.
@@ -178,7 +195,10 @@ def open_distribution(options, semantics="auto"):
     gpus = tf.config.list_physical_devices("GPU")
     if workers > 1 and not gpus and options.devices not in ("all", "1"):
         raise UserError(f"Without GPUs each of several hosts is one device. Received: --devices {options.devices}.")
-    local = _visible_gpus(gpus, options.devices) if gpus else _logical_cpus(options.devices)
+    devices = options.devices
+    if devices == "all" and gpus and workers == 1 and batch_size:
+        devices = str(_most_that_share(len(gpus), batch_size, accumulate))
+    local = _visible_gpus(gpus, devices) if gpus else _logical_cpus(devices)
     strategy = options.strategy
     if strategy == "auto":
         strategy = "multi_worker" if workers > 1 else "mirrored" if local > 1 else "none"
@@ -186,12 +206,34 @@ def open_distribution(options, semantics="auto"):
         wanted = options.xla == "on" or (options.xla == "auto" and bool(gpus))
         return Distribution(tf.distribute.get_strategy(), wanted and semantics != "patch_table")
     if strategy == "multi_worker":
-        return Distribution(_multi_worker_strategy(), workers=workers)
+        print(f"Waiting for all {workers} hosts (Ctrl-C ends it): TF_CONFIG is {os.environ['TF_CONFIG']}", flush=True)
+        with _interrupts_end_the_process():
+            return Distribution(_multi_worker_strategy(), workers=workers)
     # TensorFlow adds up CPUs' values on one of them: with XLA two CPUs (not eight) end in "Multiple CPU devices". The
     # other way takes eight of them many minutes to trace.
     two_with_xla = not gpus and local == 2 and options.xla == "on"
     summed = tf.distribute.HierarchicalCopyAllReduce() if two_with_xla else None
     return Distribution(tf.distribute.MirroredStrategy(cross_device_ops=summed))
+
+
+def _most_that_share(count, batch_size, accumulate):
+    """The most of so many devices that get equal shares of a batch; all if no number does."""
+    found = next((n for n in range(count, 0, -1) if batch_size % (n * accumulate) == 0), count)
+    if found < count:
+        print(f"{found} of {count} GPUs: a batch of {batch_size} is shared equally (see --batch-size)", flush=True)
+    return found
+
+
+@contextlib.contextmanager
+def _interrupts_end_the_process():
+    """SIGINT at once: while TensorFlow waits it lets no Python run. SIGTERM it has taken for itself, until here."""
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _multi_worker_strategy():

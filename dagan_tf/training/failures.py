@@ -28,9 +28,10 @@ def plain_disk_errors(run):
         failed = error.errno in NOT_WRITTEN if isinstance(error, OSError) else "No space left" in str(error)
         if not failed:
             raise
+        place = getattr(error, "filename", None) or run.path
         raise StorageError(
-            f"{run.path} cannot be written any more: {error}. {_newest(run)} Make room, or see to the disk, and resume "
-            f"with --resume {run.path}."
+            f"{place} cannot be written or read any more: {error}. {_newest(run)} Make room, or see to the disk, and "
+            f"resume with --resume {run.path}."
         ) from error
 
 
@@ -45,7 +46,8 @@ def plain_host_errors(distribution, run):
             raise
         raise HostLostError(
             f"Another host has ended or cannot be reached; its own output says why. {_newest(run)} Start all hosts "
-            f"again with --resume {run.path}. TensorFlow said: {_cause(error)}"
+            f"again, {f'with --resume {run.path}' if run.exists else 'with the same command'}. TensorFlow said: "
+            f"{_cause(error)}"
         ) from error
 
 

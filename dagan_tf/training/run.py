@@ -4,11 +4,15 @@ import json
 import os
 import pathlib
 
+import filelock
+
 from dagan_tf.config import RunConfig
 from dagan_tf.errors import UserError
+from dagan_tf.files import flush
 from dagan_tf.training import checkpoint
 
 CONFIG = "config.json"
+LOCK = ".lock"
 
 
 class Run:
@@ -26,21 +30,51 @@ class Run:
         self.samples = self.path / "samples"
         self.tensorboard = self.path / "tensorboard"
         self.history = self.path / "history.jsonl"
+        self._lock = filelock.FileLock(self.path / LOCK, timeout=0)
 
     @property
     def exists(self):
         """Whether a run was begun here, or left its checkpoints: nothing else may be written to its place."""
         return (self.path / CONFIG).is_file() or bool(checkpoint.checkpoints(self.checkpoints))
 
-    def write_config(self, config):
-        """Writes a `RunConfig` to `config.json`, whole or not at all, making the folder; `UserError` if it cannot."""
-        aside = self.path / f".{CONFIG}.{os.getpid()}"
+    def hold(self):
+        """Keeps the run for this process until `release`, or its end; `UserError` if another one has it."""
+        if self._lock.is_locked:
+            return
+        self._make_folder()
+        try:
+            self._lock.acquire()
+        except filelock.Timeout as error:
+            raise UserError(
+                f"{self.path} is being trained by another process: stop that one, or let it end."
+            ) from error
+        except NotImplementedError:
+            pass  # a file system without locks: nothing can be held there
+
+    def release(self):
+        """Lets other processes train the run."""
+        self._lock.release()
+
+    def _make_folder(self):
         try:
             self.path.mkdir(parents=True, exist_ok=True)
-            aside.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-            aside.rename(self.path / CONFIG)
         except OSError as error:
-            raise UserError(f"{self.path} cannot be written as a run folder: {error}. Give another folder.") from error
+            raise self._not_writable(error) from error
+
+    def _not_writable(self, error):
+        return UserError(f"{self.path} cannot be written as a run folder: {error}. Give another folder.")
+
+    def write_config(self, config):
+        """Writes a `RunConfig` to `config.json`, whole or not at all, making the folder; `UserError` if it cannot."""
+        self._make_folder()
+        aside = self.path / f".{CONFIG}.{os.getpid()}"
+        try:
+            aside.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
+            flush(aside)
+            aside.rename(self.path / CONFIG)
+            flush(self.path)
+        except OSError as error:
+            raise self._not_writable(error) from error
 
     def read_config(self):
         """The `RunConfig` of `config.json`; a missing or unreadable one raises `UserError`."""
@@ -49,10 +83,14 @@ class Run:
             return RunConfig.from_dict(json.loads(path.read_text()))
         except FileNotFoundError as error:
             raise UserError(
-                f"Expected a run folder with {CONFIG}. Received: {self.path}, which has none. Give the folder that "
-                "training wrote (it is in the last line that the command printed)."
+                f"Expected a run folder with {CONFIG}. Received: {self.path}, which has none. "
+                + (
+                    "Its checkpoints need that file: restore it, or start a new run in another folder."
+                    if self.exists
+                    else "Give the folder that training wrote (it is in the last line that the command printed)."
+                )
             ) from error
-        except (json.JSONDecodeError, TypeError, AttributeError) as error:
+        except (ValueError, TypeError, AttributeError) as error:
             raise UserError(f"{path} is not a run's configuration: {error}. Restore the file.") from error
 
     def latest(self):

@@ -1,5 +1,6 @@
 """One training run from its configuration to its last checkpoint."""
 
+import contextlib
 from dataclasses import dataclass
 
 import keras
@@ -11,7 +12,7 @@ from dagan_tf.data.records import cached
 from dagan_tf.data.sources import open_source
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.networks.perceptual import VGG19Features
-from dagan_tf.training.callbacks import Checkpoints, NotFiniteError, StopOnNaN, StopOnSignal
+from dagan_tf.training.callbacks import Checkpoints, NotFiniteError, StopOnNaN, StopOnSignal, check_finite
 from dagan_tf.training.dagan import DAGAN
 from dagan_tf.training.distribution import Distribution
 from dagan_tf.training.failures import plain_disk_errors, plain_host_errors
@@ -116,26 +117,32 @@ def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVI
         HostLostError: another host ended; the newest checkpoint is good.
     """
     distribution.check_batch(config.train.batch_size, config.train.accumulate)
-    if options.best == "g_perceptual" and config.train.perceptual == "off":
-        raise UserError("There is no perceptual loss to find the best checkpoint by: give another --best.")
+    options.check_losses(config.train)
     with plain_disk_errors(run), plain_host_errors(distribution, run):
-        return _train(config, run, resume, options, distribution, verbose if distribution.is_chief else 0)
+        if resume and distribution.is_chief:
+            run.hold()
+        try:
+            return _train(config, run, resume, options, distribution, verbose if distribution.is_chief else 0)
+        finally:
+            run.release()
 
 
 def _train(config, run, resume, options, distribution, verbose):
     pipeline = training_pipeline(config, options.cache, verbose)
     steps = pipeline.steps_per_epoch
     data = {"steps_per_epoch": steps, "examples": pipeline.num_examples}
+    # Before the hosts give each other their weights, which have to be of one shape.
+    distribution.check_same(f"{data}, {config.without_locations()}")
     model = build_model(config, steps, distribution)
     saver = Checkpoints(run, data, options, writes=distribution.is_chief)
     if resume:
         saver.restore(model)
-    distribution.check_same(f"step {model.steps_done}, {data}, {config.without_locations()}")
+    distribution.check_same(f"step {model.steps_done}")
     recorders = _recorders(config, run, steps, options, model.steps_done) if distribution.is_chief else []
     if verbose:
-        print(
-            f"Run folder: {run.path}; {config.train.total_epochs} epochs of {steps} steps; {distribution}", flush=True
-        )
+        begun = f"goes on at step {model.steps_done}; " if model.steps_done else ""
+        length = f"{config.train.total_epochs} epochs of {steps} steps"
+        print(f"Run folder: {run.path}; {begun}{length}; {distribution}", flush=True)
     not_finite = ()
     with StopOnSignal(distribution) as stop:
         # A kill between two of them repeats steps, but leaves no gap: what is recorded too early is forgotten again.
@@ -147,15 +154,19 @@ def _train(config, run, resume, options, distribution, verbose):
             not_finite = error.names
         except StorageError:
             raise
-        except UserError:
-            saver.save()  # the weights are good: only the data is not
+        except UserError:  # the data's
+            with contextlib.suppress(NotFiniteError):
+                check_finite(model)
+                saver.save()
             raise
+    distribution.anywhere(False)  # no host calls itself finished before the last checkpoint is written
     return Outcome(model.steps_done, steps * config.train.total_epochs, stop.received, not_finite)
 
 
 def _recorders(config, run, steps, options, step):
     """The callbacks that write what a person looks at; the configuration is written first."""
     sheet = sample_sheet(config)
+    run.hold()
     run.write_config(config)
     writer = tf.summary.create_file_writer(str(run.tensorboard))
     history = History(run, steps, writer)

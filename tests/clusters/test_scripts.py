@@ -59,7 +59,7 @@ def test_a_host_begins_and_continues(stubs, tmp_path, monkeypatch):
     assert config["task"] == {"type": "worker", "index": 1}
     module = ["-m", "dagan_tf.train"]
     assert begins == [*module, "--run-dir", place["RUN"], "--batch-size", "8", "--keep", "3"]
-    assert continues == [*module, "--resume", place["RUN"], "--keep", "3"]
+    assert continues == [*module, "--resume", place["RUN"], "--batch-size", "8", "--keep", "3"]
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
     assert distribution.count_hosts() == 3
     train.parser().parse_args(begins[2:])
@@ -77,7 +77,15 @@ def test_what_is_missing_is_named(stubs, missing):
 
 @pytest.mark.parametrize(
     ("status", "checkpoint", "again"),
-    [(0, True, False), (2, True, False), (3, True, True), (143, True, True), (3, False, False)],
+    [
+        (0, True, False),
+        (2, True, False),
+        (4, True, False),
+        (3, True, True),
+        (137, True, True),
+        (143, True, True),
+        (3, False, False),
+    ],
 )
 def test_slurm_starts_every_host_and_queues_what_was_stopped(stubs, tmp_path, status, checkpoint, again):
     made = f"mkdir -p {tmp_path}/runs/ade20k/checkpoints/step-00000500; " if checkpoint else ""

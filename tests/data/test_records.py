@@ -3,6 +3,8 @@
 import concurrent.futures
 import os
 import pathlib
+import socket
+import subprocess
 
 import numpy as np
 import pytest
@@ -66,6 +68,31 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(StorageError, match=r"could not be written: .*--cache"):
         records.cached(Named(3), SIZE, tmp_path / "file")
+
+
+def test_a_file_that_was_cut_off_is_named(tmp_path):
+    records.cached(Named(50), SIZE, tmp_path)
+    (path,) = tmp_path.iterdir()
+    whole = path.read_bytes()
+    for size in (0, 100, len(whole) // 2):
+        path.write_bytes(whole[:size])
+        with pytest.raises(UserError, match=rf"{path.name}: expected 50 examples.*Delete the file"):
+            records.cached(Named(50), SIZE, tmp_path)
+
+
+def test_what_killed_processes_left_is_removed(tmp_path):
+    records.cached(Named(3), SIZE, tmp_path)
+    (path,) = tmp_path.iterdir()
+    dead = subprocess.Popen(["true"])
+    dead.wait()
+    left = [
+        f".{path.name}.{host}.{process}.1234" for host in (socket.gethostname(), "other") for process in (dead.pid, 1)
+    ]
+    for name in left:
+        (tmp_path / name).touch()
+    path.unlink()
+    records.cached(Named(3), SIZE, tmp_path)
+    assert {p.name for p in tmp_path.iterdir()} == {path.name, *left[1:]}  # 1 runs; another host's cannot be known
 
 
 def test_a_changed_file_changes_the_fingerprint(tmp_path):

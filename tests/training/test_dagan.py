@@ -220,3 +220,12 @@ def test_perceptual_loss_enters_with_its_weight():
     real = batch["image"]
     expected = 3 * (0.25 * np.abs(fake - real).mean() + 2 * np.abs(fake**2 - real**2).mean())
     assert float(value) == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_replica_without_examples_says_so():
+    model, batch = make_model(), make_batch(0)
+    model.compile()
+    for step in (model.train_step, model.test_step):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="drop_remainder"):
+            step(batch)
+    assert model.steps_done == 0

@@ -72,7 +72,29 @@ def test_xla_asked_for_too_late_or_with_a_table_is_refused():
 
 @pytest.mark.parametrize(
     "text",
-    ["workers", "[]", '{"cluster": {}}', json.dumps({**TWO_HOSTS, "task": {"type": "worker", "index": 2}})],
+    [
+        "workers",
+        "[]",
+        '{"cluster": {}}',
+        *(
+            json.dumps({**TWO_HOSTS, "task": task})
+            for task in (
+                {"type": "worker", "index": 2},
+                {"type": "worker", "index": -1},
+                {"type": "ps", "index": 0},
+                {"type": "chief", "index": 0},
+            )
+        ),
+        *(
+            json.dumps({**TWO_HOSTS, "cluster": cluster})
+            for cluster in (
+                {"worker": "host0:2222"},
+                {"worker": ["host0", "host1"]},
+                {"worker": ["host0:1", 7]},
+                {"worker": ["host0:1", "host1:1"], "ps": ["host2:1"]},
+            )
+        ),
+    ],
 )
 def test_a_tf_config_that_cannot_be_read(monkeypatch, text):
     monkeypatch.setenv("TF_CONFIG", text)
@@ -102,6 +124,20 @@ def test_more_devices_after_tensorflow_began_are_refused():
     tf.constant(0.0) + 1.0
     with pytest.raises(UserError, match="has begun with fewer devices"):
         open_distribution(RunOptions(devices="5"))
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulate", "used"), [(32, 1, 8), (4, 1, 4), (4, 4, 1), (12, 2, 6), (1, 1, 1), (4, 3, 8)]
+)
+def test_all_gpus_are_as_many_as_share_the_batch(batch, accumulate, used, monkeypatch, capsys):
+    """Of eight; all, for `check_batch` to refuse, where the parts alone do not fit."""
+    visible = []
+    monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(range(8)) if kind == "GPU" else ["CPU"])
+    monkeypatch.setattr(tf.config, "set_visible_devices", lambda gpus, kind: visible.append((len(gpus), kind)))
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda **options: tf.distribute.get_strategy())
+    open_distribution(RunOptions(), "auto", batch, accumulate)
+    assert visible == [(used, "GPU")]
+    assert (f"{used} of 8 GPUs: a batch of {batch} is shared equally" in capsys.readouterr().out) == (used < 8)
 
 
 @pytest.mark.parametrize(("batch", "accumulate", "near"), [(6, 1, 8), (8, 3, 12), (2, 1, 4)])

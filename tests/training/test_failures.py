@@ -35,10 +35,19 @@ def test_other_errors_of_files_and_memory(tmp_path, error):
         raise error
 
 
+def test_a_file_elsewhere_is_named(tmp_path):
+    with pytest.raises(StorageError, match=r"^/data/a.png cannot be written or read"), plain_disk_errors(Run(tmp_path)):
+        raise OSError(errno.EACCES, "Permission denied", "/data/a.png")
+
+
 def test_a_lost_host(tmp_path):
     hosts = Distribution(tf.distribute.get_strategy(), workers=2)
     lost = tf.errors.UnavailableError(None, None, ABORTED)
-    match = rf"Another host has ended.*--resume {tmp_path}.*Connection reset$"
+    match = r"Another host has ended.*again, with the same command\. .*Connection reset$"
+    with pytest.raises(HostLostError, match=match), plain_host_errors(hosts, Run(tmp_path)):
+        raise lost
+    (tmp_path / "config.json").touch()
+    match = rf"Another host has ended.*again, with --resume {tmp_path}\. .*Connection reset$"
     with pytest.raises(HostLostError, match=match), plain_host_errors(hosts, Run(tmp_path)):
         raise lost
     alone = Distribution(tf.distribute.get_strategy())

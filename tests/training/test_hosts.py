@@ -91,13 +91,35 @@ def test_two_hosts_end_together_and_resume(start, tmp_path):
     assert epochs == list(range(1, len(epochs) + 1))  # each once, though three of the processes were cut off
 
 
-def test_hosts_that_disagree_say_so_and_train_nothing(start, tmp_path):
-    flags = ["--dataset", "procedural", "--num-examples", "8", "--image-size", "32", "--base-filters", "2"]
+@pytest.mark.parametrize("difference", ["--seed", "--base-filters"])  # the second: weights of other shapes
+def test_hosts_that_disagree_say_so_and_train_nothing(start, tmp_path, difference):
+    flags = ["--dataset", "procedural", "--num-examples", "8", "--image-size", "32"]
     flags += ["--perceptual", "off", "--semantics", "dense"]
     run = Run(tmp_path / "run")
-    hosts = start_hosts(start, run, [*flags, "--seed", "1"], [*flags, "--seed", "2"])
+    hosts = start_hosts(start, run, [*flags, difference, "2"], [*flags, difference, "4"])
     for host in hosts:
         _, errors = host.communicate(timeout=120)
         assert host.returncode == 2
         assert "All hosts must begin at the same step" in errors
     assert not run.path.exists()
+
+
+def test_a_host_that_waits_for_others_says_so_and_can_be_interrupted(start, tmp_path):
+    place = {"HOSTS": f"127.0.0.1:{free_ports(1)[0]} 127.0.0.1:1", "INDEX": "0", "RUN": str(tmp_path / "run")}
+    host = start(["clusters/train.sh", "--dataset", "procedural", "--perceptual", "off"], **place)
+    assert host.stdout.readline().startswith("Waiting for all 2 hosts (Ctrl-C ends it): TF_CONFIG is")
+    time.sleep(2)
+    host.send_signal(signal.SIGINT)
+    host.communicate(timeout=30)
+    assert host.returncode == -signal.SIGINT
+    assert not (tmp_path / "run").exists()
+
+
+def test_no_host_calls_itself_finished_if_the_last_checkpoint_is_not_written(start, small_disk):
+    run = Run(small_disk(200_000) / "run")
+    run.write_config(tiny_config(epochs=1, decay_epochs=0))
+    hosts = start_hosts(start, run)
+    errors = [host.communicate(timeout=240)[1] for host in hosts]
+    assert [host.returncode for host in hosts] == [2, 3], errors
+    assert "written" in errors[0].splitlines()[-1]
+    assert checkpoint.latest(run.checkpoints) is None

@@ -1,11 +1,14 @@
 """Which checkpoint of a run is found, and what is said where there is none."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from dagan_tf.errors import UserError
 from dagan_tf.training import checkpoint
 from dagan_tf.training.run import Run, load_model
+from tests.conftest import run_python
 
 
 def test_newest_best_and_by_number(finished_run):
@@ -23,6 +26,33 @@ def test_newest_best_and_by_number(finished_run):
 def test_what_is_not_there_lists_what_is(finished_run, which):
     with pytest.raises(UserError, match=rf"no checkpoint '{which}'.*steps (3, )?6, 9"):
         finished_run[0].find(which)
+
+
+def test_one_process_holds_a_run(tmp_path):
+    run = Run(tmp_path / "run")
+    run.hold()
+    run.hold()
+    script = f"from dagan_tf.training.run import Run; run = Run({str(run.path)!r}); run.hold(); print('held')"
+    with pytest.raises(AssertionError, match="is being trained by another process"):
+        run_python(script)
+    run.release()
+    assert run_python(script) == "held\n"
+
+
+def test_checkpoints_without_their_configuration(finished_run, tmp_path):
+    run = Run(tmp_path / "left")
+    with pytest.raises(UserError, match="Give the folder that training wrote"):
+        run.read_config()
+    shutil.copytree(finished_run[0].checkpoints, run.checkpoints)
+    with pytest.raises(UserError, match=r"Its checkpoints need that file: restore it"):
+        run.read_config()
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff\xfe\x00", b"[]", b"{"])
+def test_a_damaged_configuration(tmp_path, content):
+    (tmp_path / "config.json").write_bytes(content)
+    with pytest.raises(UserError, match=r"is not a run's configuration: .*Restore the file"):
+        Run(tmp_path).read_config()
 
 
 def test_no_checkpoint_at_all(tmp_path):
