@@ -51,6 +51,20 @@ def test_a_part_of_replicas_waits_for_the_one_before_with_all_that_it_computes()
     assert sums[0] in group.control_inputs
 
 
+def test_the_loop_begins_when_the_first_part_has_ended():
+    """A part's examples need no sum: nothing else would keep the second one back."""
+
+    @tf.function
+    def step(x):
+        return mean_over_parts(lambda part: tf.reduce_sum(part["x"] ** 2), {"x": x}, 2)
+
+    graph = step.get_concrete_function(tf.TensorSpec([4])).graph
+    (loop,) = (op for op in graph.get_operations() if op.type in ("While", "StatelessWhile"))
+    (begins,) = (tensor.op for tensor in loop.inputs if tensor.op.type == "Const" and tensor.op.control_inputs)
+    (group,) = begins.control_inputs
+    assert [op.type for op in group.control_inputs] == ["Sum"]
+
+
 TEMPORARIES = """
 import re, sys, pathlib, tensorflow as tf
 from dagan_tf.training.accumulation import _add_in_a_row, mean_over_parts
