@@ -36,7 +36,6 @@ setup(
         "tensorflow-datasets>=4.9.8",
         "tensorboard>=2.19",
         "numpy>=2.0",
-        "filelock>=3.12",
         "matplotlib>=3.8",
         "pillow>=10.3",
         "requests",

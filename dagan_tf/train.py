@@ -40,7 +40,11 @@ def parser():
         "--preset", choices=PRESETS, help="recipe that other flags override (default: facades; --dataset folder: none)"
     )
     run.add_argument("--run-dir", metavar="RUN", help="folder to write to (default: runs/DATASET-DATE-TIME)")
-    run.add_argument("--resume", metavar="RUN", help="continue the run in this folder; other flags may be left out")
+    run.add_argument(
+        "--resume",
+        metavar="RUN",
+        help="continue the run in this folder; --preset and all flags of its start may be left out",
+    )
     run.add_argument("--dry-run", action="store_true", help="print configuration, shapes and parameters, then exit")
     cli.add_flags(result, "devices and input", RunOptions, DEVICE_FIELDS)
     cli.add_flags(result, "checkpoints and samples", RunOptions, RECORD_FIELDS)
@@ -51,9 +55,9 @@ def parser():
     return result
 
 
-def resolve(arguments):
-    """The `RunConfig` of the parsed flags: the preset with what was given in place of its values."""
-    data = DataConfig(**cli.given(arguments, DataConfig))
+def resolve(arguments, data=DataConfig()):  # noqa: B008 - frozen
+    """The `RunConfig` of the parsed flags: the preset and the data with what was given in place of their values."""
+    data = data.replace(**cli.given(arguments, DataConfig))
     model = cli.given(arguments, ModelConfig)
     spec = cli.given(arguments, DatasetSpec)
     preset = _preset(arguments.preset, data.dataset, model)
@@ -100,7 +104,7 @@ def check_same(saved, arguments):
     """The saved `RunConfig`, with its data where it lies now; other differences raise `UserError` with the fields."""
     parts = {"model": ModelConfig, "dataset": DatasetSpec, "data": DataConfig, "train": TrainConfig}
     if arguments.preset:
-        changed = resolve(arguments)
+        changed = resolve(arguments, saved.data)
     else:
         changed = RunConfig(**{n: getattr(saved, n).replace(**cli.given(arguments, part)) for n, part in parts.items()})
     differences = saved.differences(changed)
@@ -108,7 +112,12 @@ def check_same(saved, arguments):
         lines = "\n".join(f"  {name}: the run has {old!r}, given was {new!r}" for name, old, new in differences)
         raise UserError(
             f"A run resumes with its own configuration. It differs in:\n{lines}\n"
-            "Leave these flags out, or start a new run with another --run-dir."
+            + (
+                "Give all flags that it was started with, or no --preset"
+                if arguments.preset
+                else "Leave these flags out"
+            )
+            + ", or start a new run with another --run-dir."
         )
     return changed
 

@@ -169,6 +169,10 @@ def test_resume_takes_the_flags_of_the_start_again(finished_run):
     assert "train.decay_epochs: the run has 1, given was 50" in str(error.value)
     arguments.decay_epochs = 1
     assert train.check_same(config, arguments) == config
+    stored = type(config)(config.model, config.dataset, DataConfig(data_dir="/data"), config.train)
+    arguments.dataset = "facades"
+    del arguments.num_examples
+    assert train.check_same(stored, arguments).data.data_dir == "/data"
 
 
 def test_a_dry_run_refuses_what_training_would(tmp_path):

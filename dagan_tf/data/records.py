@@ -11,6 +11,7 @@ import os
 import pathlib
 import socket
 import threading
+import time
 import uuid
 
 import numpy as np
@@ -21,6 +22,7 @@ from dagan_tf.files import flush
 
 OPTIONS = "group_size:1,uncompressed"  # one example a read; a compressed one takes longer to unpack than to load
 CHUNK = 64  # examples in memory while the file is written
+LEFT_OVER = 3600.0  # seconds without writing
 
 
 class RecordSource:
@@ -80,8 +82,8 @@ def cached(source, size, folder, progress=lambda done, total: None):
     _array_record()
     key = hashlib.sha256(f"{source.fingerprint()} {len(source)} {tuple(size)}".encode()).hexdigest()[:16]
     path = pathlib.Path(folder) / f"examples-{size[0]}x{size[1]}-{key}.array_record"
+    _remove_left_over(path.parent)
     if not path.is_file():
-        _remove_left_over(path)
         # Hosts may share the folder, and have the same process numbers.
         aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
         try:
@@ -112,22 +114,11 @@ def _opened(path, count):
     return records
 
 
-def _remove_left_over(path):
-    """Removes what processes of this host that were killed while they wrote the file have left."""
-    for left in path.parent.glob(f".{path.name}.{socket.gethostname()}.*"):
-        process = int(left.name.split(".")[-2])
-        if process == os.getpid() or not _runs(process):
+def _remove_left_over(folder):
+    """Removes what processes that were killed while they wrote a file have left: files that have long not grown."""
+    for left in folder.glob(".examples-*"):
+        if time.time() - left.stat().st_mtime > LEFT_OVER:
             left.unlink(missing_ok=True)
-
-
-def _runs(process):
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        pass
-    return True
 
 
 def _write(source, size, path, progress):

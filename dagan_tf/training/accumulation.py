@@ -33,8 +33,7 @@ def mean_over_parts(function, batch, parts, after=()):
 
     with tf.control_dependencies([tf.group(*after)]):
         total = compute(0)
-    replicas = tf.distribute.get_replica_context().num_replicas_in_sync
-    total = (_add_in_a_loop if replicas == 1 else _add_in_a_row)(compute, parts, total)
+    total = (_add_in_a_row if tf.distribute.has_strategy() else _add_in_a_loop)(compute, parts, total)
     return tf.nest.map_structure(lambda x: x / parts, total)
 
 
@@ -66,7 +65,7 @@ def _add_in_a_loop(compute, parts, total):
 
 
 def _add_in_a_row(compute, parts, total):
-    """For replicas, whose statistics cannot be summed in a loop: TensorFlow refuses a merge call inside one."""
+    """For a strategy's replicas, which agree on variables and sums: TensorFlow refuses their merge calls in a loop."""
     for part in range(1, parts):
         # Else a graph computes all parts at once, and holds all of their activations and kernels. A group, because each
         # operator of a part gets an edge to each tensor that is named here.

@@ -104,7 +104,7 @@ def checkpoints(folder):
 def _has_state(path):
     try:
         return "step" in read_state(path)
-    except (OSError, ValueError, TypeError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, TypeError):  # not what a disk may say for a moment
         return False
 
 

@@ -70,16 +70,19 @@ def count_hosts():
 
 def _count_tasks(cluster, task):
     """How many addresses a cluster has; one of many errors if that or the task in it is not as TensorFlow takes it."""
-    for job, addresses in cluster.items():
-        if job not in ("chief", "worker") or not isinstance(addresses, list):
-            raise ValueError(f"expected lists of a chief and of workers, not {job}: {addresses}")
-        for address in addresses:
-            if not re.fullmatch(r".+:\d+", address):
-                raise ValueError(f"expected HOST:PORT, not {address}")
-    count, index = len(cluster[task["type"]]), int(task["index"])
+    if cluster.get("ps") or len(cluster.get("chief", ())) > 1:
+        raise ValueError("expected no parameter servers and at most one chief")
+    jobs = {job: cluster[job] for job in ("chief", "worker") if job in cluster}
+    if not all(isinstance(addresses, list) for addresses in jobs.values()):
+        raise ValueError("expected lists of addresses")
+    addresses = [address for job in jobs.values() for address in job]
+    for address in addresses:
+        if not re.fullmatch(r".+:\d+", address) or addresses.count(address) > 1:
+            raise ValueError(f"expected HOST:PORT, each once, not {address}")
+    count, index = len(jobs[task["type"]]), int(task["index"])
     if not 0 <= index < count:
         raise ValueError(f"expected an index of 0..{count - 1}, not {index}")
-    return sum(map(len, cluster.values()))
+    return len(addresses)
 
 
 class Distribution:
@@ -196,7 +199,7 @@ def open_distribution(options, semantics="auto", batch_size=None, accumulate=1):
     if workers > 1 and not gpus and options.devices not in ("all", "1"):
         raise UserError(f"Without GPUs each of several hosts is one device. Received: --devices {options.devices}.")
     devices = options.devices
-    if devices == "all" and gpus and workers == 1 and batch_size:
+    if devices == "all" and gpus and workers == 1 and options.strategy != "none" and batch_size:
         devices = str(_most_that_share(len(gpus), batch_size, accumulate))
     local = _visible_gpus(gpus, devices) if gpus else _logical_cpus(devices)
     strategy = options.strategy

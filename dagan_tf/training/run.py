@@ -4,7 +4,10 @@ import json
 import os
 import pathlib
 
-import filelock
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
 
 from dagan_tf.config import RunConfig
 from dagan_tf.errors import UserError
@@ -30,7 +33,7 @@ class Run:
         self.samples = self.path / "samples"
         self.tensorboard = self.path / "tensorboard"
         self.history = self.path / "history.jsonl"
-        self._lock = filelock.FileLock(self.path / LOCK, timeout=0)
+        self._lock = None
 
     @property
     def exists(self):
@@ -39,21 +42,30 @@ class Run:
 
     def hold(self):
         """Keeps the run for this process until `release`, or its end; `UserError` if another one has it."""
-        if self._lock.is_locked:
+        if self._lock:
             return
         self._make_folder()
         try:
-            self._lock.acquire()
-        except filelock.Timeout as error:
+            file = (self.path / LOCK).open("w")
+        except OSError as error:
+            raise self._not_writable(error) from error
+        try:
+            if fcntl:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
             raise UserError(
                 f"{self.path} is being trained by another process: stop that one, or let it end."
             ) from error
-        except NotImplementedError:
+        except OSError:
             pass  # a file system without locks: nothing can be held there
+        self._lock = file
 
     def release(self):
         """Lets other processes train the run."""
-        self._lock.release()
+        if self._lock:
+            self._lock.close()
+            self._lock = None
 
     def _make_folder(self):
         try:

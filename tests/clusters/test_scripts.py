@@ -108,6 +108,10 @@ def test_the_kubernetes_job_names_the_pods_that_it_makes(stubs, tmp_path):
     service, job = yaml.safe_load_all((FOLDER / "kubernetes.yaml").read_text())
     name, pod = job["metadata"]["name"], job["spec"]["template"]["spec"]
     (container,) = pod["containers"]
+    assert pod["restartPolicy"] == "Never"  # else Kubernetes refuses a policy
+    (rule,) = job["spec"]["podFailurePolicy"]["rules"]
+    assert rule["onExitCodes"]["containerName"] == container["name"]
+    assert train.NOT_FINITE in rule["onExitCodes"]["values"]
     assert service["spec"]["clusterIP"] == "None"
     assert service["spec"]["selector"] == {"job-name": name}
     assert pod["subdomain"] == service["metadata"]["name"]

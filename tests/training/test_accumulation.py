@@ -127,6 +127,15 @@ def test_one_step_in_parts_is_written_out(semantics, options):
             np.testing.assert_allclose(a.value, b.value, rtol=1e-4, atol=2e-6, err_msg=a.path)
 
 
+def test_a_strategy_of_one_device_goes_in_parts():
+    """Its replica agrees with itself, which TensorFlow refuses in a loop."""
+    with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
+        model = make_model()
+        model.compile(accumulate=2)
+    model.fit(tf.data.Dataset.from_tensors(make_batch(4)), shuffle=False, verbose=0)
+    assert model.steps_done == 1
+
+
 def test_parts_that_do_not_fit_are_refused():
     halves = tf.function(
         lambda x: mean_over_parts(lambda part: tf.reduce_sum(part["x"]), {"x": x}, 2),

@@ -92,6 +92,8 @@ def test_xla_asked_for_too_late_or_with_a_table_is_refused():
                 {"worker": ["host0", "host1"]},
                 {"worker": ["host0:1", 7]},
                 {"worker": ["host0:1", "host1:1"], "ps": ["host2:1"]},
+                {"worker": ["host0:1", "host0:1"]},
+                {"worker": ["host0:1", "host1:1"], "chief": ["host2:1", "host3:1"]},
             )
         ),
     ],
@@ -102,6 +104,12 @@ def test_a_tf_config_that_cannot_be_read(monkeypatch, text):
         open_distribution(RunOptions())
 
 
+def test_a_cluster_may_have_empty_jobs_and_an_evaluator(monkeypatch):
+    cluster = {**TWO_HOSTS["cluster"], "chief": [], "ps": [], "evaluator": ["127.0.0.1:3"]}
+    monkeypatch.setenv("TF_CONFIG", json.dumps({**TWO_HOSTS, "cluster": cluster}))
+    assert distribution.count_hosts() == 2
+
+
 def test_hosts_need_a_tf_config():
     with pytest.raises(UserError, match="multi_worker needs TF_CONFIG"):
         open_distribution(RunOptions(strategy="multi_worker"))
@@ -109,7 +117,7 @@ def test_hosts_need_a_tf_config():
 
 def test_the_chief_is_the_first_worker_or_whoever_is_called_so(monkeypatch):
     for jobs, chief in (({"worker": 2}, ("worker", 0)), ({"chief": 1, "worker": 1}, ("chief", 0))):
-        cluster = {job: [f"127.0.0.1:{i + 1}" for i in range(n)] for job, n in jobs.items()}
+        cluster = {job: [f"{job}{i}:1" for i in range(n)] for job, n in jobs.items()}
         for job, count in jobs.items():
             for index in range(count):
                 task = {"type": job, "index": index}

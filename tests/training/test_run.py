@@ -1,5 +1,6 @@
 """Which checkpoint of a run is found, and what is said where there is none."""
 
+import errno
 import shutil
 
 import numpy as np
@@ -37,6 +38,24 @@ def test_one_process_holds_a_run(tmp_path):
         run_python(script)
     run.release()
     assert run_python(script) == "held\n"
+
+
+def test_a_file_system_without_locks_holds_nothing(tmp_path, monkeypatch):
+    def refuse(file, how):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", refuse)
+    runs = [Run(tmp_path) for _ in range(2)]
+    for run in runs:
+        run.hold()
+    for run in runs:
+        run.release()
+
+
+def test_a_folder_that_cannot_be_held_is_named(tmp_path):
+    (tmp_path / ".lock").mkdir()
+    with pytest.raises(UserError, match=rf"{tmp_path} cannot be written as a run folder.*Give another folder"):
+        Run(tmp_path).hold()
 
 
 def test_checkpoints_without_their_configuration(finished_run, tmp_path):
