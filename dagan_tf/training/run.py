@@ -1,5 +1,6 @@
 """A run folder: what is where, and how a trained model comes back out of it."""
 
+import errno
 import json
 import os
 import pathlib
@@ -16,6 +17,8 @@ from dagan_tf.training import checkpoint
 
 CONFIG = "config.json"
 LOCK = ".lock"
+WITHOUT_LOCKS = (errno.ENOSYS, errno.ENOLCK, errno.EOPNOTSUPP)
+"""What a file system says that has no locks: nothing can be held there."""
 
 
 class Run:
@@ -57,8 +60,10 @@ class Run:
             raise UserError(
                 f"{self.path} is being trained by another process: stop that one, or let it end."
             ) from error
-        except OSError:
-            pass  # a file system without locks: nothing can be held there
+        except OSError as error:
+            if error.errno not in WITHOUT_LOCKS:
+                file.close()
+                raise self._not_writable(error) from error
         self._lock = file
 
     def release(self):

@@ -1,6 +1,8 @@
 """Which checkpoint of a run is found, and what is said where there is none."""
 
+import contextlib
 import errno
+import os
 import shutil
 
 import numpy as np
@@ -40,16 +42,20 @@ def test_one_process_holds_a_run(tmp_path):
     assert run_python(script) == "held\n"
 
 
-def test_a_file_system_without_locks_holds_nothing(tmp_path, monkeypatch):
+@pytest.mark.parametrize(("number", "holds"), [(errno.ENOLCK, True), (errno.ENOSYS, True), (errno.EIO, False)])
+def test_a_file_system_without_locks_refuses_nobody(tmp_path, monkeypatch, number, holds):
+    asked = []
+
     def refuse(file, how):
-        raise OSError(errno.ENOLCK, "No locks available")
+        asked.append(how)
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", refuse)
-    runs = [Run(tmp_path) for _ in range(2)]
-    for run in runs:
-        run.hold()
-    for run in runs:
+    for run in (Run(tmp_path), Run(tmp_path)):
+        with contextlib.nullcontext() if holds else pytest.raises(UserError, match="Give another folder"):
+            run.hold()
         run.release()
+    assert len(asked) == 2
 
 
 def test_a_folder_that_cannot_be_held_is_named(tmp_path):
