@@ -53,7 +53,7 @@ def random_vgg():
     """An extractor with VGG19's work and random weights."""
     import keras
 
-    from dagan_tf.networks import perceptual
+    from dagan_tf.features import vgg19 as perceptual
 
     class RandomVGG19(perceptual.VGG19Features):
         def _load(self, weights):
@@ -142,7 +142,7 @@ def measure(size, width, batch_size, steps, vgg):
     """One row: milliseconds of the step (with and without attention, in turn), its parts, and peak memory."""
     import tensorflow as tf
 
-    from dagan_tf.networks.perceptual import VGG19Features
+    from dagan_tf.features.vgg19 import VGG19Features
 
     batch = drawn_batch(size, batch_size)
     model = compiled(size, width, "sam+cam2")

@@ -9,9 +9,9 @@ __version__ = "0.1.0"
 
 _MODULES = {
     "DAGAN": "training.dagan",
-    "Generator": "networks.generator",
-    "Discriminator": "networks.discriminator",
-    "VGG19Features": "networks.perceptual",
+    "Generator": "networks",
+    "Discriminator": "networks",
+    "VGG19Features": "features.vgg19",
     "DualAttention": "layers.attention",
     "SpatialAttention": "layers.attention",
     "MultiScaleFusion": "layers.attention",
@@ -22,16 +22,16 @@ _MODULES = {
     "Semantics": "semantics",
     "DenseLevel": "semantics",
     "ModelConfig": "config",
-    "DatasetSpec": "config",
+    "LabelSpec": "config",
     "DataConfig": "config",
     "TrainConfig": "config",
     "PRESETS": "presets",
     "FolderSource": "data.folder",
     "ProceduralFacades": "data.procedural",
     "Pipeline": "data.pipeline",
-    "load_model": "training.run",
-    "load_reference_state": "networks.release",
-    "reference_state": "networks.release",
+    "load_model": "runs.folder",
+    "load_pytorch_weights": "networks.pytorch",
+    "pytorch_weights": "networks.pytorch",
     "UserError": "errors",
 }
 

@@ -1,4 +1,4 @@
-"""What a model is (`ModelConfig`), what a dataset is (`DatasetSpec`, `DataConfig`), how a run goes (`TrainConfig`), and
+"""What a model is (`ModelConfig`), what a dataset is (`LabelSpec`, `DataConfig`), how a run goes (`TrainConfig`), and
 what it takes to carry it out (`RunOptions`).
 
 Frozen dataclasses of plain values: they compare, print and go to JSON and back unchanged. Every field carries
@@ -133,7 +133,7 @@ class ModelConfig(Config):
 
 
 @dataclass(frozen=True)
-class DatasetSpec(Config):
+class LabelSpec(Config):
     """How the label files of a dataset name its classes.
 
     An id in a file becomes class ``id - first_id``; `unknown_id`, where there is one, becomes the last class.
@@ -260,7 +260,7 @@ class RunConfig:
     """Everything that decides a run's numbers, as it is written to the run folder."""
 
     model: ModelConfig
-    dataset: DatasetSpec
+    dataset: LabelSpec
     data: DataConfig
     train: TrainConfig
 

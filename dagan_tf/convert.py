@@ -14,14 +14,14 @@ from dagan_tf.config import DataConfig, ModelConfig, RunConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, get_preset
 
-LIBRARY = ("load_reference_state", "reference_state")
+LIBRARY = ("load_pytorch_weights", "pytorch_weights")
 
 
 def __getattr__(name):
-    """`load_reference_state` and `reference_state`, imported when asked for: the command's help needs no Keras."""
+    """`load_pytorch_weights` and `pytorch_weights`, imported when asked for: the command's help needs no Keras."""
     if name not in LIBRARY:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from dagan_tf.networks import release
+    from dagan_tf.networks.pytorch import names as release
 
     return getattr(release, name)
 
@@ -48,11 +48,11 @@ def parser():
 
 def to_run(arguments):
     """Makes a run folder of the release's files."""
-    from dagan_tf.networks.checkpoint_files import read_state
-    from dagan_tf.networks.release import load_reference_state
-    from dagan_tf.training import checkpoint
+    from dagan_tf.networks.pytorch.files import read_state
+    from dagan_tf.networks.pytorch.names import load_pytorch_weights
+    from dagan_tf.runs import checkpoint
+    from dagan_tf.runs.folder import Run
     from dagan_tf.training.dagan import DAGAN
-    from dagan_tf.training.run import Run
 
     run = Run(arguments.output)
     if run.exists:
@@ -60,9 +60,9 @@ def to_run(arguments):
     preset = get_preset(arguments.preset)
     config = preset.model.replace(cam_levels="last", **cli.given(arguments, ModelConfig))
     model = DAGAN(config)
-    load_reference_state(model.generator, read_state(arguments.generator))
+    load_pytorch_weights(model.generator, read_state(arguments.generator))
     if arguments.discriminator:
-        load_reference_state(model.discriminator, read_state(arguments.discriminator))
+        load_pytorch_weights(model.discriminator, read_state(arguments.discriminator))
     checkpoint.save(model, run.checkpoints, {"converted_from": pathlib.Path(arguments.generator).name})
     spec = preset.dataset_with(num_classes=config.num_classes)
     run.write_config(RunConfig(config, spec, DataConfig(), preset.train))
@@ -72,14 +72,14 @@ def to_run(arguments):
 
 def to_release(arguments):
     """Writes a run's networks as the release's files."""
-    from dagan_tf.networks.checkpoint_files import write_state
-    from dagan_tf.networks.release import reference_state
-    from dagan_tf.training.run import load_model
+    from dagan_tf.networks.pytorch.files import write_state
+    from dagan_tf.networks.pytorch.names import pytorch_weights
+    from dagan_tf.runs.folder import load_model
 
     model, _, _ = load_model(arguments.run)
     folder = pathlib.Path(arguments.output)
     networks = {"latest_net_G": model.inference_generator, "latest_net_D": model.discriminator}
-    states = {name: reference_state(network) for name, network in networks.items()}
+    states = {name: pytorch_weights(network) for name, network in networks.items()}
     for name, state in states.items():
         write_state(folder / f"{name}.{arguments.format}", state)
     print(f"Wrote {' and '.join(f'{name}.{arguments.format}' for name in states)} to {folder}")

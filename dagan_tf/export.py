@@ -71,7 +71,7 @@ def check_packages(tflite):
 
 def export_tflite(kinds, generator, folder, examples):
     """Writes the TFLite files and prints how good they are; `examples` are those of `maps.of_run`."""
-    from dagan_tf.serving import tflite
+    from dagan_tf.exports import tflite
 
     calibration, measured, split = examples
     print(f"TFLite against Keras on {len(measured['label'])} {split} label maps:", flush=True)
@@ -86,8 +86,8 @@ def export_tflite(kinds, generator, folder, examples):
 
 def check_saved_model(folder, trained, config, precision, examples):
     """Compares the SavedModel with Keras, dense and not folded, and prints how far they are apart."""
+    from dagan_tf.exports import maps, version
     from dagan_tf.networks import Generator
-    from dagan_tf.serving import maps, version
 
     reference = Generator(config.replace(semantics="dense"))
     reference.set_weights(trained.get_weights())
@@ -107,10 +107,10 @@ def main(argv=None):
     folder = pathlib.Path(os.path.abspath(arguments.output))
     check_packages(arguments.tflite is not None)
     cli.import_tensorflow()
+    from dagan_tf.exports import maps, version
+    from dagan_tf.exports.card import model_card
     from dagan_tf.networks.folding import fold
-    from dagan_tf.serving import maps, version
-    from dagan_tf.serving.card import model_card
-    from dagan_tf.training.run import load_model
+    from dagan_tf.runs.folder import load_model
 
     model, config, checkpoint = load_model(arguments.run, arguments.checkpoint)
     trained, precision = model.inference_generator, arguments.precision

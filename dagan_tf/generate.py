@@ -8,7 +8,7 @@ import argparse
 import pathlib
 
 from dagan_tf import cli
-from dagan_tf.config import DatasetSpec, ModelConfig
+from dagan_tf.config import LabelSpec, ModelConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, get_preset
 
@@ -41,13 +41,13 @@ def parser():
 
 
 def load(arguments):
-    """The generator and the dataset's description: `(Generator, DatasetSpec)`."""
+    """The generator and the dataset's description: `(Generator, LabelSpec)`."""
     flags = cli.given(arguments, ModelConfig)
     if not arguments.run:
         return load_weights(pathlib.Path(arguments.weights), arguments.preset, flags)
     if arguments.preset or flags:
         raise UserError("A run knows its model: leave out --preset and the model flags, which describe --weights.")
-    from dagan_tf.training.run import load_model
+    from dagan_tf.runs.folder import load_model
 
     model, config, _ = load_model(arguments.run, arguments.checkpoint)
     return model.inference_generator, config.dataset
@@ -62,8 +62,8 @@ def load_weights(path, preset, flags):
     if not preset:
         raise UserError(f"{path.name} needs --preset, one of {', '.join(PRESETS)}: weights do not name a dataset.")
     from dagan_tf.networks import Generator
-    from dagan_tf.networks.checkpoint_files import read_state
-    from dagan_tf.networks.release import load_reference_state
+    from dagan_tf.networks.pytorch.files import read_state
+    from dagan_tf.networks.pytorch.names import load_pytorch_weights
 
     described = get_preset(preset)
     if path.name.endswith(".weights.h5"):
@@ -74,7 +74,7 @@ def load_weights(path, preset, flags):
             raise UserError(f"{path} does not fit the generator that --preset and flags describe: {error}") from error
     else:
         generator = Generator(described.model.replace(**{"cam_levels": "last", **flags}))
-        load_reference_state(generator, read_state(path))
+        load_pytorch_weights(generator, read_state(path))
     return generator, described.dataset_with(num_classes=generator.config.num_classes)
 
 
@@ -90,7 +90,7 @@ def load_keras(path, preset):
         raise UserError(f"{path} could not be loaded as a DAGAN or a generator: {error}") from error
     generator = model.inference_generator if isinstance(model, DAGAN) else model
     classes = generator.config.num_classes
-    return generator, get_preset(preset).dataset_with(num_classes=classes) if preset else DatasetSpec(classes)
+    return generator, get_preset(preset).dataset_with(num_classes=classes) if preset else LabelSpec(classes)
 
 
 def open_labels(arguments, spec, needs_instances):
@@ -128,7 +128,7 @@ def main(argv=None):
     import keras
 
     from dagan_tf.data.pipeline import Pipeline
-    from dagan_tf.data.render import to_uint8, write_png
+    from dagan_tf.images import to_uint8, write_png
 
     pipeline = Pipeline(source, generator.config.image_size, arguments.batch_size, training=False)
     progress, done = keras.utils.Progbar(len(targets), unit_name="picture"), 0

@@ -6,7 +6,7 @@ are those of the release. Any field can be overridden by keyword where a preset 
 
 from dataclasses import dataclass
 
-from dagan_tf.config import DatasetSpec, ModelConfig, TrainConfig
+from dagan_tf.config import LabelSpec, ModelConfig, TrainConfig
 from dagan_tf.errors import UserError
 
 
@@ -15,11 +15,11 @@ class Preset:
     """One row of the paper's experiments."""
 
     model: ModelConfig
-    dataset: DatasetSpec
+    dataset: LabelSpec
     train: TrainConfig
 
     def dataset_with(self, **changes):
-        """The `DatasetSpec` with fields changed; with another number of classes it loses their names and colours."""
+        """The `LabelSpec` with fields changed; with another number of classes it loses their names and colours."""
         if changes.get("num_classes", self.dataset.num_classes) != self.dataset.num_classes:
             changes |= {"class_names": (), "palette": ()}
         return self.dataset.replace(**changes)
@@ -36,28 +36,28 @@ FACADES_PALETTE = (
 
 FACADES = Preset(
     model=ModelConfig(num_classes=13, image_size=(1024, 1024)),
-    dataset=DatasetSpec(num_classes=13, class_names=FACADES_CLASSES, palette=FACADES_PALETTE),
+    dataset=LabelSpec(num_classes=13, class_names=FACADES_CLASSES, palette=FACADES_PALETTE),
     train=TrainConfig(epochs=50, decay_epochs=50, batch_size=4, load_scale=1054 / 1024),
 )
 CITYSCAPES = Preset(
     model=ModelConfig(num_classes=35, use_instance_edges=True, image_size=(256, 512), depth="more"),
-    dataset=DatasetSpec(num_classes=35, unknown_id=255),
+    dataset=LabelSpec(num_classes=35, unknown_id=255),
     train=TrainConfig(epochs=100, decay_epochs=100, batch_size=8, load_scale=1.0),
 )
 ADE20K = Preset(
     model=ModelConfig(num_classes=151, image_size=(256, 256)),
-    dataset=DatasetSpec(num_classes=151, first_id=1, unknown_id=0),
+    dataset=LabelSpec(num_classes=151, first_id=1, unknown_id=0),
     train=TrainConfig(epochs=100, decay_epochs=100, batch_size=8, load_scale=286 / 256),
 )
 CELEBAMASK_HQ = Preset(
     model=ModelConfig(num_classes=19, image_size=(512, 512)),
-    dataset=DatasetSpec(num_classes=19),
+    dataset=LabelSpec(num_classes=19),
     # Mirroring would swap left and right eyes, brows and ears, which are classes of their own.
     train=TrainConfig(epochs=50, decay_epochs=50, batch_size=16, load_scale=1.0, flip=False),
 )
 COCO_STUFF = Preset(
     model=ModelConfig(num_classes=183, use_instance_edges=True, image_size=(256, 256)),
-    dataset=DatasetSpec(num_classes=183, unknown_id=255),
+    dataset=LabelSpec(num_classes=183, unknown_id=255),
     train=TrainConfig(epochs=50, decay_epochs=50, batch_size=32, load_scale=286 / 256),
 )
 

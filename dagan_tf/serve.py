@@ -15,7 +15,7 @@ import sys
 
 from dagan_tf import cli
 from dagan_tf.errors import UserError
-from dagan_tf.serving.server.options import Options
+from dagan_tf.server.options import Options
 
 
 def parser():
@@ -75,7 +75,7 @@ def _above_zero(text):
 
 async def serve(options):
     """Serves until SIGTERM or SIGINT, a second of which ends the process at once; returns how many were cut off."""
-    from dagan_tf.serving.server.app import Server
+    from dagan_tf.server.app import Server
 
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -106,7 +106,7 @@ def main(argv=None):
     logging.basicConfig(format="%(asctime)s %(message)s", level=logging.INFO)
     cli.import_tensorflow()
     try:
-        importlib.import_module("dagan_tf.serving.server.app")
+        importlib.import_module("dagan_tf.server.app")
     except ImportError as error:
         raise UserError(f"Serving needs packages that are missing: pip install -e '.[serving]'. ({error})") from error
     arguments["batch_timeout"] /= 1000

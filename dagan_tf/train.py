@@ -11,10 +11,10 @@ import json
 import sys
 
 from dagan_tf import cli
-from dagan_tf.config import DataConfig, DatasetSpec, ModelConfig, RunConfig, RunOptions, TrainConfig
+from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, Preset, get_preset
-from dagan_tf.training.distribution import count_hosts, open_distribution, set_xla_flags
+from dagan_tf.runs.devices import count_hosts, open_distribution, set_xla_flags
 
 MODEL_FIELDS = (
     "num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "num_discriminators",
@@ -49,7 +49,7 @@ def parser():
     cli.add_flags(result, "devices and input", RunOptions, DEVICE_FIELDS)
     cli.add_flags(result, "checkpoints and samples", RunOptions, RECORD_FIELDS)
     cli.add_flags(result, "data", DataConfig, DATA_FIELDS)
-    cli.add_flags(result, "label files", DatasetSpec, ("first_id", "unknown_id"), "dataset")
+    cli.add_flags(result, "label files", LabelSpec, ("first_id", "unknown_id"), "dataset")
     cli.add_flags(result, "model", ModelConfig, MODEL_FIELDS, "model")
     cli.add_flags(result, "training", TrainConfig, TRAIN_FIELDS, "train")
     return result
@@ -59,7 +59,7 @@ def resolve(arguments, data=DataConfig()):  # noqa: B008 - frozen
     """The `RunConfig` of the parsed flags: the preset and the data with what was given in place of their values."""
     data = data.replace(**cli.given(arguments, DataConfig))
     model = cli.given(arguments, ModelConfig)
-    spec = cli.given(arguments, DatasetSpec)
+    spec = cli.given(arguments, LabelSpec)
     preset = _preset(arguments.preset, data.dataset, model)
     return RunConfig(
         model=preset.model.replace(**model),
@@ -76,12 +76,12 @@ def _preset(name, dataset, model):
         raise UserError("Your own pairs need --num-classes (the classes of their label maps) or a --preset.")
     classes = model["num_classes"]
     size = model.get("image_size", (256, 256))
-    return Preset(ModelConfig(num_classes=classes, image_size=size), DatasetSpec(num_classes=classes), TrainConfig())
+    return Preset(ModelConfig(num_classes=classes, image_size=size), LabelSpec(num_classes=classes), TrainConfig())
 
 
 def open_run(arguments):
     """The run folder and its configuration, new or continued: `(run, config, resume)`."""
-    from dagan_tf.training.run import Run
+    from dagan_tf.runs.folder import Run
 
     if arguments.resume:
         if arguments.run_dir:
@@ -102,7 +102,7 @@ def open_run(arguments):
 
 def check_same(saved, arguments):
     """The saved `RunConfig`, with its data where it lies now; other differences raise `UserError` with the fields."""
-    parts = {"model": ModelConfig, "dataset": DatasetSpec, "data": DataConfig, "train": TrainConfig}
+    parts = {"model": ModelConfig, "dataset": LabelSpec, "data": DataConfig, "train": TrainConfig}
     if arguments.preset:
         changed = resolve(arguments, saved.data)
     else:
@@ -144,7 +144,7 @@ def start(arguments):
     if arguments.dry_run:
         show(config)
         return 0
-    from dagan_tf.training.session import train
+    from dagan_tf.runs.session import train
 
     outcome = train(config, run, resume, options, distribution, verbose=1 if sys.stdout.isatty() else 2)
     return report(run, outcome)
@@ -152,7 +152,7 @@ def start(arguments):
 
 def show(config):
     """Prints a `RunConfig`, the shapes and the parameters of its networks."""
-    from dagan_tf.training.report import parameter_table
+    from dagan_tf.networks.summary import parameter_table
 
     print(json.dumps(config.to_dict(), indent=2), parameter_table(config.model), sep="\n\n")
 

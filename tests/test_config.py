@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from dagan_tf.config import DataConfig, DatasetSpec, ModelConfig, RunConfig, TrainConfig
+from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, RunConfig, TrainConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, get_preset
 
@@ -86,9 +86,9 @@ def test_own_pairs_need_both_folders():
 
 def test_missing_and_unknown_fields_are_named():
     with pytest.raises(UserError, match="needs num_classes"):
-        DatasetSpec.from_dict({})
+        LabelSpec.from_dict({})
     with pytest.raises(UserError, match="no field colour"):
-        DatasetSpec.from_dict({"num_classes": 3, "colour": 1})
+        LabelSpec.from_dict({"num_classes": 3, "colour": 1})
     with pytest.raises(UserError, match=r"missing.*train"):
         RunConfig.from_dict({"model": {}, "dataset": {}, "data": {}})
 

@@ -5,8 +5,8 @@ import pytest
 
 from dagan_tf import convert
 from dagan_tf.errors import UserError
-from dagan_tf.networks.checkpoint_files import read_state, write_state
-from dagan_tf.training.run import load_model
+from dagan_tf.networks.pytorch.files import read_state, write_state
+from dagan_tf.runs.folder import load_model
 from tests import golden
 
 SIZE = ["--image-size", "64", "--base-filters", "8", "--discriminator-filters", "8"]
@@ -60,9 +60,9 @@ def test_another_width_lists_what_does_not_fit_and_leaves_nothing(tmp_path):
 
 
 def test_library_names():
-    from dagan_tf.networks import release
+    from dagan_tf.networks.pytorch import names as release
 
-    assert convert.load_reference_state is release.load_reference_state
-    assert convert.reference_state is release.reference_state
+    assert convert.load_pytorch_weights is release.load_pytorch_weights
+    assert convert.pytorch_weights is release.pytorch_weights
     with pytest.raises(AttributeError):
         _ = convert.nothing

@@ -14,8 +14,10 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from dagan_tf import export
 from dagan_tf.errors import UserError
-from dagan_tf.training.run import load_model
-from tests.serving.conftest import sample_maps
+from dagan_tf.runs.folder import load_model
+from tests.exports.helpers import sample_maps
+
+pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +114,7 @@ def test_a_signal_leaves_nothing(finished_run, tmp_path, monkeypatch, number):
         os.kill(os.getpid(), number)
         return iter(())
 
-    monkeypatch.setattr("dagan_tf.serving.tflite.write", write)
+    monkeypatch.setattr("dagan_tf.exports.tflite.write", write)
     with pytest.raises(SystemExit) as stop:
         run(finished_run, tmp_path / "m", "--tflite", "float32")
     assert stop.value.code == 128 + number

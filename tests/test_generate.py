@@ -8,8 +8,8 @@ from PIL import Image
 
 from dagan_tf import generate
 from dagan_tf.errors import UserError
-from dagan_tf.networks.checkpoint_files import write_state
-from dagan_tf.training.run import load_model
+from dagan_tf.networks.pytorch.files import write_state
+from dagan_tf.runs.folder import load_model
 from tests import golden
 
 

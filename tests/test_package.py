@@ -5,19 +5,19 @@ import ast
 import pytest
 
 import dagan_tf
-from tests.conftest import ROOT, run_python
+from tests.helpers import ROOT, run_python
 
 ORDER = [  # the layers of the house, from the top: a module imports from its own line and below only
     {"train", "generate", "convert", "export", "serve"},
     {"cli"},
-    {"training", "serving"},
-    {"data"},
-    {"networks"},
+    {"runs", "exports", "visualisation", "server"},
+    {"training"},
+    {"data", "features", "networks"},
     {"layers"},
     {"semantics", "losses"},
     {"presets"},
     {"config"},
-    {"errors", "files"},
+    {"errors", "files", "images"},
 ]
 NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "presets.py")
 
@@ -77,10 +77,10 @@ def test_imports_point_down(path):
         assert not {name for name in imports(path) if name.split(".")[0] == "tensorflow"}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "dagan_tf/serving/server").glob("*.py")), ids=lambda p: p.name)
+@pytest.mark.parametrize("path", sorted((ROOT / "dagan_tf/server").glob("*.py")), ids=lambda p: p.name)
 def test_the_server_knows_nothing_of_the_package(path):
     own = {name for name in imports(path) if name.split(".")[0] in ("dagan_tf", "keras")}
-    assert all(name.startswith(("dagan_tf.serving.server", "dagan_tf.errors")) for name in own)
+    assert all(name.startswith(("dagan_tf.server", "dagan_tf.errors")) for name in own)
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))

@@ -13,9 +13,10 @@ import numpy as np
 import pytest
 
 from dagan_tf import serve
-from tests.conftest import ROOT, run_python
-from tests.serving.server.conftest import WAIT, Client, answer_of, export, exported, folder, until  # noqa: F401
-from tests.serving.server.test_servable import log_of, records
+from tests.helpers import ROOT, run_python
+from tests.server.conftest import exported, folder  # noqa: F401
+from tests.server.helpers import WAIT, Client, answer_of, export, until
+from tests.server.test_servable import log_of, records
 
 CANCELLED = 'serving_requests_total{code="CANCELLED",method="grpc.Predict",model="counter",signature="wait"}'
 

@@ -14,8 +14,8 @@ from PIL import Image
 from dagan_tf import train
 from dagan_tf.config import DataConfig
 from dagan_tf.errors import UserError
-from dagan_tf.training.session import Outcome
-from tests.conftest import ROOT
+from dagan_tf.runs.session import Outcome
+from tests.helpers import ROOT
 
 SMALL = ["--image-size", "32", "--base-filters", "4", "--discriminator-filters", "4", "--spade-filters", "8"]
 SMALL += ["--semantics", "dense"]  # quicker to trace

@@ -11,16 +11,12 @@ _MODULES = {
     "FileSource": "folder",
     "FolderSource": "folder",
     "ProceduralFacades": "procedural",
-    "CmpFacades": "facades",
-    "facades_from_folder": "facades",
-    "facades_from_tfds": "facades",
+    "CmpFacades": "datasets.facades",
+    "facades_from_folder": "datasets.facades",
+    "facades_from_tfds": "datasets.facades",
     "Pipeline": "pipeline",
-    "RecordSource": "records",
-    "cached": "records",
-    "colour": "render",
-    "grid": "render",
-    "to_uint8": "render",
-    "write_png": "render",
+    "RecordSource": "cache",
+    "cached": "cache",
 }
 
 __all__ = list(_MODULES)

@@ -74,7 +74,7 @@ class FileSource:
         labels: paths of grey or palette PNG files with one class id per pixel.
         images: paths of the photos in the same order, or None.
         instances: paths of the instance maps in the same order, or None.
-        spec: `DatasetSpec` that says how the ids name the classes.
+        spec: `LabelSpec` that says how the ids name the classes.
 
     `source[index]` is a dictionary of `"label"`: `(h, w)` classes in `[0, num_classes)`, uint8 up to 256 classes,
     else int32; `"image"`: `(h, w, 3)` uint8 where there are photos; `"instance"`: `(h, w)` int32 where there are
@@ -118,7 +118,7 @@ class FolderSource(FileSource):
         label_dir: folder of PNG files; sub-folders count. With it alone there are labels only.
         image_dir: folder of JPEG or PNG files with the same names, or None. It may be `label_dir` itself.
         instance_dir: folder of PNG files with the same names, or None.
-        spec: `DatasetSpec` that says how the ids name the classes.
+        spec: `LabelSpec` that says how the ids name the classes.
 
     Raises:
         UserError: a folder is missing or empty, or the names do not pair. Files themselves are read, and checked,

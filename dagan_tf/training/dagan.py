@@ -6,8 +6,8 @@ import tensorflow as tf
 
 from dagan_tf import losses
 from dagan_tf.config import LOSSES, ModelConfig, TrainConfig
-from dagan_tf.data.render import to_uint8
 from dagan_tf.errors import UserError
+from dagan_tf.images import to_uint8
 from dagan_tf.networks import Discriminator, Generator
 from dagan_tf.presets import get_preset
 from dagan_tf.training.accumulation import mean_over_parts

@@ -11,8 +11,8 @@ import yaml
 
 from dagan_tf import train
 from dagan_tf.config import RunOptions
-from dagan_tf.training import distribution
-from tests.conftest import ROOT
+from dagan_tf.runs import devices as distribution
+from tests.helpers import ROOT
 
 FOLDER = ROOT / "clusters"
 TOLD = 'echo "$TF_CONFIG" >> "$TOLD"; echo "$@" >> "$TOLD"'

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagan_tf.config import DatasetSpec
+from dagan_tf.config import LabelSpec
 from dagan_tf.data.folder import FileSource, FolderSource, read_photo
 from dagan_tf.errors import UserError
 
-SPEC = DatasetSpec(num_classes=13)
+SPEC = LabelSpec(num_classes=13)
 ROOT = Path(__file__).resolve().parents[2]
 IDS = np.arange(12, dtype=np.uint8).reshape(3, 4)
 
@@ -96,7 +96,7 @@ def test_hidden_folders_do_not_count(tmp_path):
 def test_sixteen_bit_ids_and_int32_classes(tmp_path):
     ids = np.array([[0, 300], [999, 256]], np.uint16)
     save(tmp_path / "a.png", ids)
-    label = FolderSource(tmp_path, spec=DatasetSpec(num_classes=1000))[0]["label"]
+    label = FolderSource(tmp_path, spec=LabelSpec(num_classes=1000))[0]["label"]
     assert label.dtype == np.int32
     np.testing.assert_array_equal(label, ids)
 
@@ -104,9 +104,9 @@ def test_sixteen_bit_ids_and_int32_classes(tmp_path):
 def test_ids_become_classes_by_the_spec(tmp_path):
     save(tmp_path / "a.png", np.array([[0, 1, 150]], np.uint8))
     save(tmp_path / "b.png", np.array([[1, 2, 255]], np.uint8))
-    ade = FolderSource(tmp_path, spec=DatasetSpec(num_classes=151, first_id=1, unknown_id=0))
+    ade = FolderSource(tmp_path, spec=LabelSpec(num_classes=151, first_id=1, unknown_id=0))
     assert ade[0]["label"].tolist() == [[150, 0, 149]]
-    with_unknown = FolderSource(tmp_path, spec=DatasetSpec(num_classes=35, unknown_id=255))
+    with_unknown = FolderSource(tmp_path, spec=LabelSpec(num_classes=35, unknown_id=255))
     assert with_unknown[1]["label"].tolist() == [[1, 2, 34]]
 
 
@@ -130,7 +130,7 @@ def test_of_many_bad_ids_five_are_named(tmp_path):
 def test_an_id_below_the_first_is_refused(tmp_path):
     save(tmp_path / "bad.png", np.zeros((2, 2), np.uint8))
     with pytest.raises(UserError, match=r"ids 1 to 12.*id 0 \(4 pixels\)"):
-        FolderSource(tmp_path, spec=DatasetSpec(num_classes=12, first_id=1))[0]
+        FolderSource(tmp_path, spec=LabelSpec(num_classes=12, first_id=1))[0]
 
 
 def test_files_pair_by_stem_in_sorted_order(tmp_path):
@@ -256,7 +256,7 @@ def test_real_cityscapes_folders():
     if not folder.is_dir():
         pytest.skip(f"the Cityscapes samples are not at {folder}")
     gt = folder / "gtFine"
-    source = FolderSource(gt, folder / "leftImg8bit", gt, spec=DatasetSpec(num_classes=35, unknown_id=255))
+    source = FolderSource(gt, folder / "leftImg8bit", gt, spec=LabelSpec(num_classes=35, unknown_id=255))
     assert len(source) == 5
     example = source[0]
     assert example["label"].shape == example["instance"].shape == (1024, 2048)

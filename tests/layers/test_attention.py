@@ -9,7 +9,7 @@ import pytest
 
 from dagan_tf.errors import UserError
 from dagan_tf.layers import ChannelAttention, DualAttention, MultiScaleFusion, SpatialAttention
-from tests.conftest import conv2d
+from tests.helpers import conv2d
 
 NESTED = [(2, 3, 6), (4, 6, 5), (4, 6, 3), (8, 12, 4)]
 NOT_NESTED = [(5, 4, 6), (3, 7, 5), (8, 12, 4)]

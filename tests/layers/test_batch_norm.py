@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from dagan_tf.layers import BatchNorm, batch_moments, resize_nearest
-from tests.conftest import run_python
+from tests.helpers import run_python
 
 AXES = (0, 1, 2)
 

@@ -26,7 +26,7 @@ from dagan_tf.layers import (
     SpectralNormConv2D,
 )
 from dagan_tf.semantics import DenseLevel
-from tests.conftest import run_python
+from tests.helpers import run_python
 
 BATCH = 2
 

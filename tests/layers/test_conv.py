@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dagan_tf.layers.conv import conv_same
-from tests.conftest import conv2d
+from tests.helpers import conv2d
 
 # Map, kernel, strides, and whether the kernel is so much larger than the map that it is a product.
 CASES = [

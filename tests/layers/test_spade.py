@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dagan_tf.layers import SPADE, SPADEResBlock, resize_nearest
 from dagan_tf.semantics import DenseLevel
-from tests.conftest import conv2d
+from tests.helpers import conv2d
 
 CLASSES, HIDDEN = 3, 5
 

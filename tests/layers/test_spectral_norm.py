@@ -7,7 +7,7 @@ import scipy.signal
 import tensorflow as tf
 
 from dagan_tf.layers import SpectralNormConv2D
-from tests.conftest import conv2d
+from tests.helpers import conv2d
 
 KERNELS = [(1, 8, 8), (3, 4, 6), (3, 16, 5), (4, 3, 16), (3, 64, 64)]  # size, input channels, filters
 

@@ -9,7 +9,7 @@ import pytest
 
 from dagan_tf.config import ModelConfig
 from dagan_tf.networks import Discriminator, Generator
-from tests.conftest import run_python
+from tests.helpers import run_python
 
 JAX = {
     "KERAS_BACKEND": "jax",

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from dagan_tf.config import ModelConfig
-from dagan_tf.networks.release import load_reference_state, reference_entries
+from dagan_tf.networks.pytorch.names import load_pytorch_weights, pytorch_entries
 from dagan_tf.training.dagan import DAGAN
 from tests import golden
 
@@ -33,8 +33,8 @@ def model():
     """A compiled `DAGAN` with the recorded weights."""
     result = DAGAN(CONFIG)
     result.compile()
-    load_reference_state(result.generator, golden.reference_weights("generator"))
-    load_reference_state(result.discriminator, golden.reference_weights("discriminator"))
+    load_pytorch_weights(result.generator, golden.reference_weights("generator"))
+    load_pytorch_weights(result.discriminator, golden.reference_weights("discriminator"))
     return result
 
 
@@ -110,7 +110,7 @@ def discriminator_step(model, values):
 
 
 def gradients_by_name(tape, total, network):
-    entries = {name: e.variable for name, e in reference_entries(network).items() if e.variable.trainable}
+    entries = {name: e.variable for name, e in pytorch_entries(network).items() if e.variable.trainable}
     gradients = tape.gradient(total, [variable.value for variable in entries.values()])
     return dict(zip(entries, gradients, strict=True))
 
@@ -143,13 +143,13 @@ def test_discriminator_losses_and_gradients(model, values, gradient_norms):
 def test_the_split_chain_rule_is_the_whole_gradient(model, values):
     """`train_step` goes through the picture's gradient; the recorded norms come from one tape."""
     whole = generator_step(model, values)[1]
-    load_reference_state(model.generator, golden.reference_weights("generator"))
-    load_reference_state(model.discriminator, golden.reference_weights("discriminator"))
+    load_pytorch_weights(model.generator, golden.reference_weights("generator"))
+    load_pytorch_weights(model.discriminator, golden.reference_weights("discriminator"))
     batch = {"label": tf.constant(values["label"]), "image": tf.constant(values["real"])}
     with tf.GradientTape() as outer:
         fake = model.generator({"label": batch["label"]}, training=True)
     paths = [v.path for v in model.generator.trainable_variables]
     applied = dict(zip(paths, model._generator_gradients(batch, fake, outer)[1], strict=True))
-    for name, entry in reference_entries(model.generator).items():
+    for name, entry in pytorch_entries(model.generator).items():
         if entry.variable.trainable:
             np.testing.assert_allclose(applied[entry.variable.path], whole[name], rtol=2e-3, atol=1e-5)

@@ -5,8 +5,8 @@ import pytest
 import tensorflow as tf
 
 from dagan_tf.semantics import DenseLevel, Semantics
-from tests.conftest import conv2d
-from tests.semantics.conftest import (
+from tests.helpers import conv2d
+from tests.semantics.helpers import (
     CLASSES,
     OUTPUTS,
     assert_near,

@@ -9,7 +9,7 @@ from dagan_tf.config import ModelConfig
 from dagan_tf.errors import UserError
 from dagan_tf.semantics import DenseLevel, Semantics, instance_edges
 from dagan_tf.semantics.patch_table import PatchTableLevel
-from tests.semantics.conftest import CLASSES, instance_map, label_map, loop_edges, numpy_one_hot
+from tests.semantics.helpers import CLASSES, instance_map, label_map, loop_edges, numpy_one_hot
 
 
 @pytest.mark.parametrize("factor", [1, 2, 4])

@@ -6,8 +6,8 @@ import tensorflow as tf
 from numpy.lib.stride_tricks import sliding_window_view
 
 from dagan_tf.semantics import DenseLevel, Semantics, patch_table
-from tests.conftest import conv2d
-from tests.semantics.conftest import (
+from tests.helpers import conv2d
+from tests.semantics.helpers import (
     CLASSES,
     HIDDEN,
     OUTPUTS,

@@ -15,7 +15,7 @@ import numpy as np
 from dagan_tf import cli
 from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.presets import FACADES
-from dagan_tf.training.distribution import open_distribution, set_xla_flags
+from dagan_tf.runs.devices import open_distribution, set_xla_flags
 
 STEPS, WARM_STEPS = 10, 120
 WARM, RATE, WARM_RATE = "warm.weights.h5", 1e-6, 1e-4
@@ -71,7 +71,7 @@ def main():
     arguments = parser.parse_args()
     options = RunOptions(**cli.given(arguments, RunOptions))
     set_xla_flags(options, arguments.semantics)
-    from dagan_tf.training import session
+    from dagan_tf.runs import session
 
     distribution = open_distribution(options, arguments.semantics)
     warm = arguments.folder / WARM

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dagan_tf.errors import UserError
 from dagan_tf.training.accumulation import _add_in_a_row, mean_over_parts
-from tests.conftest import run_python
+from tests.helpers import run_python
 from tests.training.test_dagan import make_batch, make_model
 
 

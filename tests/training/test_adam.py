@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from dagan_tf.training.adam import FusedAdam
 from dagan_tf.training.schedule import ConstantThenLinearDecay
-from tests.conftest import run_python
+from tests.helpers import run_python
 
 SHAPES = [(3, 5), (7,), (2, 2, 3, 4)]
 STEPS = 5

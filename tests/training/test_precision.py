@@ -4,11 +4,13 @@ import keras
 import numpy as np
 import pytest
 
-from dagan_tf.training import checkpoint, session
+from dagan_tf.runs import checkpoint, session
 from dagan_tf.training.dagan import INITIAL_SCALE
-from tests.conftest import run_python
+from tests.helpers import run_python
 from tests.training import ten_steps
 from tests.training.test_dagan import make_batch, make_model
+
+pytestmark = pytest.mark.long
 
 STEPS = 50
 
@@ -92,7 +94,7 @@ def test_an_overflow_skips_one_network_and_halves_its_scale():
 OVERFLOW_ON_ONE = """
 import numpy as np, tensorflow as tf
 from dagan_tf.config import RunOptions
-from dagan_tf.training.distribution import open_distribution
+from dagan_tf.runs.devices import open_distribution
 from tests.training.test_dagan import dataset, make_batch, make_model
 
 replicas = open_distribution(RunOptions(devices="2"))

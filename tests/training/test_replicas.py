@@ -13,9 +13,11 @@ import sys
 import numpy as np
 import pytest
 
-from dagan_tf.training import session
-from tests.conftest import ROOT
+from dagan_tf.runs import session
+from tests.helpers import ROOT
 from tests.training.ten_steps import RATE, STEPS, WARM, config, variables
+
+pytestmark = pytest.mark.long
 
 # norm_1 takes the mean away that this bias adds: its gradient is rounding, its updates are that rounding's sign.
 WITHOUT_GRADIENT = re.compile("conv_0[/_]bias")

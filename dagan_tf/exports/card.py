@@ -1,0 +1,53 @@
+"""The model card: what an exported model is, beside it."""
+
+import datetime
+import platform
+
+import keras
+import tensorflow as tf
+
+import dagan_tf
+from dagan_tf.presets import PRESETS
+
+
+def model_card(name, generator, dataset, step, weights):
+    """What a model is, for people and programs that meet the version folder: a dictionary of JSON values.
+
+    Args:
+        name: as it is served.
+        generator: the `Generator` that is exported.
+        dataset: the `LabelSpec` of its label files.
+        step: training steps that the weights have seen.
+        weights: "generator" or "moving average".
+    """
+    own = [preset for preset, values in PRESETS.items() if values.dataset == dataset]
+    return {
+        "name": name,
+        "model": "Dual Attention GAN: label map to photograph (Tang, Bai, Sebe, ACM MM 2020)",
+        "preset": own[0] if own else None,
+        "image_size": list(generator.config.image_size),
+        "classes": [_class(i, dataset) for i in range(dataset.num_classes)],
+        "step": step,
+        "weights": weights,
+        "precision": generator.compute_dtype,
+        "parameters": generator.count_params(),
+        "configuration": generator.config.to_dict(),
+        "versions": {
+            "dagan_tf": dagan_tf.__version__,
+            "tensorflow": tf.__version__,
+            "keras": keras.__version__,
+            "python": platform.python_version(),
+        },
+        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+    }
+
+
+def _class(index, dataset):
+    """A class with its id in label files, and name and colour where the data set has them."""
+    is_unknown = dataset.unknown_id is not None and index == dataset.num_classes - 1
+    entry = {"class": index, "id": dataset.unknown_id if is_unknown else index + dataset.first_id}
+    if dataset.class_names:
+        entry["name"] = dataset.class_names[index]
+    if dataset.palette:
+        entry["colour"] = list(dataset.palette[index])
+    return entry

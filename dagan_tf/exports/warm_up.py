@@ -1,0 +1,42 @@
+"""Warm-up requests: what a model server runs before it says that a model is ready, so that no client waits for it."""
+
+import io
+
+import numpy as np
+import tensorflow as tf
+from PIL import Image
+
+from dagan_tf.exports.signatures import ATTENTION, DEFAULT, PNG, label_dtype
+
+FILE = "tf_serving_warmup_requests"
+
+
+def inputs(config, dataset):
+    """One request for each signature, a map of the first class: `{signature: {input: array}}`."""
+    maps = {"label_map": np.zeros((1, *config.image_size), label_dtype(config.num_classes).as_numpy_dtype)}
+    files = {"label_png": _png(np.full(config.image_size, dataset.first_id, np.uint16))}
+    if config.use_instance_edges:
+        maps["instance_map"] = np.zeros((1, *config.image_size), np.int32)
+        files["instance_png"] = _png(np.zeros(config.image_size, np.uint16))
+    inputs = {DEFAULT: maps, PNG: {name: np.array([file], object) for name, file in files.items()}}
+    return inputs | ({ATTENTION: maps} if config.attention != "none" else {})
+
+
+def _png(ids):
+    file = io.BytesIO()
+    Image.fromarray(ids).save(file, "PNG")
+    return file.getvalue()
+
+
+def write(path, requests, name):
+    """Writes requests, `{signature: {input: array}}`, in the form that TF-Serving replays before a model is ready."""
+    from tensorflow_serving.apis import prediction_log_pb2
+
+    with tf.io.TFRecordWriter(str(path)) as writer:
+        for signature, arrays in requests.items():
+            log = prediction_log_pb2.PredictionLog()
+            request = log.predict_log.request
+            request.model_spec.name, request.model_spec.signature_name = name, signature
+            for key, array in arrays.items():
+                request.inputs[key].CopyFrom(tf.make_tensor_proto(array))
+            writer.write(log.SerializeToString())

@@ -1,0 +1,190 @@
+"""One training run from its configuration to its last checkpoint."""
+
+import contextlib
+from dataclasses import dataclass
+
+import keras
+import tensorflow as tf
+
+from dagan_tf.config import RunOptions
+from dagan_tf.data.pipeline import Pipeline
+from dagan_tf.data.cache import cached
+from dagan_tf.data.datasets.sources import open_source
+from dagan_tf.errors import StorageError, UserError
+from dagan_tf.features.vgg19 import VGG19Features
+from dagan_tf.runs.callbacks import Checkpoints, NotFiniteError, StopOnNaN, StopOnSignal, check_finite
+from dagan_tf.training.dagan import DAGAN
+from dagan_tf.runs.devices import Distribution
+from dagan_tf.runs.failures import plain_disk_errors, plain_host_errors
+from dagan_tf.runs.recorders import History, Samples, SampleSheet
+from dagan_tf.training.schedule import make_optimizers
+
+SAMPLES = 6
+ONE_DEVICE = Distribution(tf.distribute.get_strategy())
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a run ended: after its last epoch, or at a signal, or at losses or weights that were not finite."""
+
+    step: int
+    total_steps: int
+    signal: object = None
+    not_finite: tuple = ()
+
+
+def training_pipeline(config, cache=None, verbose=0):
+    """The `Pipeline` of a `RunConfig`'s training split; `UserError` where its data cannot be used.
+
+    Args:
+        config: the `RunConfig`.
+        cache: a folder where its examples are kept decoded and resized, or `None`, see `dagan_tf.data.cache`.
+        verbose: whether to show the progress of filling it.
+    """
+    load_size = tuple(round(side * config.train.load_scale) for side in config.model.image_size)
+    source = open_source(config.data, config.dataset, load_size, "train", config.train.seed)
+    _check_instances(config, source)
+    if cache:
+        bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
+        source = cached(source, load_size, cache, lambda done, total: bar.update(done))
+    return Pipeline(
+        source,
+        config.model.image_size,
+        config.train.batch_size,
+        training=True,
+        load_scale=config.train.load_scale,
+        flip=config.train.flip,
+        seed=config.train.seed,
+    )
+
+
+def _check_instances(config, source):
+    if config.model.use_instance_edges and "instance" not in source[0]:
+        raise UserError(
+            "The model reads instance edges, but the data has no instance maps: give --instance-dir, or train without "
+            "edges (--no-use-instance-edges)."
+        )
+
+
+def sample_sheet(config):
+    """The `SampleSheet` of a run: the first examples of the test split, or of the training split without one."""
+    size = config.model.image_size
+    sources = (open_source(config.data, config.dataset, size, s, config.train.seed) for s in ("test", "train"))
+    source = next(s for s in sources if s is not None)
+    count = min(SAMPLES, len(source))
+    pipeline = Pipeline(source, size, count, training=False)
+    with pipeline.plain_errors():
+        return SampleSheet(next(iter(pipeline.epoch())), config.dataset)
+
+
+def build_model(config, steps_per_epoch, distribution=ONE_DEVICE):
+    """The compiled `DAGAN` of a `RunConfig`, with fresh weights drawn from its seed, on a `Distribution`'s devices."""
+    keras.utils.set_random_seed(config.train.seed)
+    perceptual = config.train.perceptual
+    with distribution.strategy.scope():
+        model = DAGAN(config.model, ema=config.train.ema, dtype=config.train.precision)
+        model.compile(
+            *make_optimizers(config.train, steps_per_epoch),
+            perceptual_features=None if perceptual == "off" else VGG19Features(perceptual),
+            feature_weight=config.train.feature_weight,
+            perceptual_weight=config.train.perceptual_weight,
+            accumulate=config.train.accumulate,
+            jit_compile=distribution.jit_compile,
+        )
+    return model
+
+
+def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVICE, verbose=2):  # noqa: B008 - frozen
+    """Trains to the last epoch, or until a signal or a loss that is not finite; every end but the last can resume.
+
+    Nothing is written before data and model are ready; the configuration is written before the first step. Where
+    several hosts train together each of them calls this, and one of them writes.
+
+    Args:
+        config: a `RunConfig`.
+        run: the `Run` to write to.
+        resume: continue from the newest checkpoint; a run that ended before its first one begins again.
+        options: `RunOptions`; its devices, strategy and XLA are in `distribution`.
+        distribution: a `Distribution`.
+        verbose: as in `keras.Model.fit`.
+
+    Returns:
+        An `Outcome`.
+
+    Raises:
+        UserError: data or weights cannot be used, or nothing more can be written. What was trained until then is saved
+            if it can be.
+        HostLostError: another host ended; the newest checkpoint is good.
+    """
+    distribution.check_batch(config.train.batch_size, config.train.accumulate)
+    options.check_losses(config.train)
+    with plain_disk_errors(run), plain_host_errors(distribution, run):
+        if resume and distribution.is_chief:
+            run.hold()
+        try:
+            return _train(config, run, resume, options, distribution, verbose if distribution.is_chief else 0)
+        finally:
+            run.release()
+
+
+def _train(config, run, resume, options, distribution, verbose):
+    pipeline = training_pipeline(config, options.cache, verbose)
+    steps = pipeline.steps_per_epoch
+    data = {"steps_per_epoch": steps, "examples": pipeline.num_examples}
+    # Before the hosts give each other their weights, which have to be of one shape.
+    distribution.check_same(f"{data}, {config.without_locations()}")
+    model = build_model(config, steps, distribution)
+    saver = Checkpoints(run, data, options, writes=distribution.is_chief)
+    if resume:
+        saver.restore(model)
+    distribution.check_same(f"step {model.steps_done}")
+    recorders = _recorders(config, run, steps, options, model.steps_done) if distribution.is_chief else []
+    if verbose:
+        begun = f"goes on at step {model.steps_done}; " if model.steps_done else ""
+        length = f"{config.train.total_epochs} epochs of {steps} steps"
+        print(f"Run folder: {run.path}; {begun}{length}; {distribution}", flush=True)
+    not_finite = ()
+    with StopOnSignal(distribution) as stop:
+        # A kill between two of them repeats steps, but leaves no gap: what is recorded too early is forgotten again.
+        callbacks = [StopOnNaN(), stop, *recorders, saver]
+        try:
+            with pipeline.plain_errors():
+                _fit(model, pipeline, config.train.total_epochs, callbacks, verbose, distribution)
+        except NotFiniteError as error:
+            not_finite = error.names
+        except StorageError:
+            raise
+        except UserError:  # the data's
+            with contextlib.suppress(NotFiniteError):
+                check_finite(model)
+                saver.save()
+            raise
+    distribution.anywhere(False)  # no host calls itself finished before the last checkpoint is written
+    return Outcome(model.steps_done, steps * config.train.total_epochs, stop.received, not_finite)
+
+
+def _recorders(config, run, steps, options, step):
+    """The callbacks that write what a person looks at; the configuration is written first."""
+    sheet = sample_sheet(config)
+    run.hold()
+    run.write_config(config)
+    writer = tf.summary.create_file_writer(str(run.tensorboard))
+    history = History(run, steps, writer)
+    history.forget_after(step)
+    return [history, Samples(run, sheet, steps, writer, options.sample_every, config.train.total_epochs)]
+
+
+def _fit(model, pipeline, epochs, callbacks, verbose, distribution):
+    """Fits from the model's step to the last epoch; the rest of a broken epoch is a fit of its own."""
+    steps = pipeline.steps_per_epoch
+    epoch, done = divmod(model.steps_done, steps)
+    options = {"callbacks": callbacks, "verbose": verbose, "shuffle": False}
+    if done:
+        data = distribution.distribute(lambda *share: pipeline.share(*share).epoch(epoch, start_step=done))
+        model.fit(data, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=steps - done, **options)
+        if model.stop_training:
+            return
+        epoch += 1
+    if epoch < epochs:
+        data = distribution.distribute(lambda *share: pipeline.share(*share).stream(epoch))
+        model.fit(data, initial_epoch=epoch, epochs=epochs, steps_per_epoch=steps, **options)

@@ -1,0 +1,47 @@
+"""The model card names the preset, the classes with their ids in files, and what the model was made with."""
+
+import json
+
+import keras
+import tensorflow as tf
+
+import dagan_tf
+from dagan_tf.config import LabelSpec
+from dagan_tf.exports.card import model_card
+from dagan_tf.networks.folding import fold
+from dagan_tf.networks.generator import Generator
+from dagan_tf.presets import ADE20K, FACADES
+
+SMALL = {"image_size": (32, 64), "base_filters": 2, "spade_filters": 4}
+
+
+def card(preset, dataset=None):
+    generator = fold(Generator(preset.model.replace(**SMALL)))
+    result = model_card("mine", generator, dataset or preset.dataset, 120, "moving average")
+    assert json.loads(json.dumps(result)) == result
+    assert result["parameters"] == generator.count_params()
+    return result
+
+
+def test_facades():
+    found = card(FACADES)
+    assert (found["name"], found["preset"]) == ("mine", "facades")
+    assert (found["step"], found["weights"], found["image_size"]) == (120, "moving average", [32, 64])
+    window = {"class": 3, "id": 3, "name": "window", "colour": [40, 70, 120]}
+    assert len(found["classes"]) == 13
+    assert found["classes"][3] == window
+    assert found["versions"]["dagan_tf"] == dagan_tf.__version__
+    assert found["versions"]["tensorflow"] == tf.__version__
+    assert found["versions"]["keras"] == keras.__version__
+    assert found["configuration"]["base_filters"] == 2
+
+
+def test_ids_in_files():
+    classes = card(ADE20K)["classes"]
+    assert [(c["class"], c["id"]) for c in (classes[0], classes[149], classes[150])] == [(0, 1), (149, 150), (150, 0)]
+
+
+def test_own_data_has_no_preset():
+    found = card(FACADES, LabelSpec(13, first_id=1))
+    assert found["preset"] is None
+    assert found["classes"][0] == {"class": 0, "id": 1}
