@@ -110,12 +110,11 @@ def main(argv=None):
     cli.import_tensorflow()
     from dagan_tf.exports import maps, version
     from dagan_tf.exports.card import model_card
-    from dagan_tf.networks.folding import fold
     from dagan_tf.runs.folder import load_model
 
     model, config, checkpoint = load_model(arguments.run, arguments.checkpoint)
     trained, precision = model.inference_generator, arguments.precision
-    generator = fold(trained, precision, **cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions))
+    generator = trained.folded(precision, **cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions))
     weights = "generator" if model.ema_generator is None else "moving average"
     card = model_card(folder.name, generator, config.dataset, int(model.step), weights)
     size = generator.config.image_size
@@ -129,7 +128,7 @@ def main(argv=None):
         check_saved_model(new.path, trained, generator.config, precision, examples)
         if arguments.tflite is not None:
             kinds = list(dict.fromkeys(arguments.tflite or TFLITE_KINDS))
-            dense = fold(trained, image_size=size, semantics="dense")
+            dense = trained.folded(image_size=size, semantics="dense")
             export_tflite(kinds, dense, new.path / "tflite", examples)
         check_stopped()
     print(f"Version {new.number} of {folder.name} is in {os.path.join(arguments.output, str(new.number))}")

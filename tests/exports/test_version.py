@@ -14,7 +14,6 @@ from dagan_tf.config import LabelSpec
 from dagan_tf.errors import UserError
 from dagan_tf.exports import version
 from dagan_tf.images import to_uint8
-from dagan_tf.networks.folding import fold
 from dagan_tf.networks.generator import Generator
 from tests.helpers import ROOT
 from tests.networks.test_folding import batch, trained
@@ -30,7 +29,7 @@ def original():
 @pytest.fixture(scope="module")
 def written(original, tmp_path_factory):
     folder = tmp_path_factory.mktemp("version")
-    version.write(fold(original), LabelSpec(3), folder, CARD)
+    version.write(original.folded(), LabelSpec(3), folder, CARD)
     return folder
 
 
@@ -151,7 +150,7 @@ def test_check_finds_wrong_weights(written, original):
 @pytest.fixture(scope="module")
 def half(original, tmp_path_factory):
     folder = tmp_path_factory.mktemp("half")
-    version.write(fold(original, "bfloat16"), LabelSpec(3), folder, CARD)
+    version.write(original.folded("bfloat16"), LabelSpec(3), folder, CARD)
     return folder
 
 

@@ -5,8 +5,7 @@ import numpy as np
 import pytest
 
 from dagan_tf.errors import StorageError, UserError
-from dagan_tf.runs import checkpoint
-from dagan_tf.runs import session
+from dagan_tf.runs import checkpoint, session
 from dagan_tf.training.dagan import DAGAN
 from tests.helpers import tiny_config
 

@@ -2,8 +2,7 @@
 
 import numpy as np
 
-from dagan_tf.runs import checkpoint
-from dagan_tf.runs import session
+from dagan_tf.runs import checkpoint, session
 from dagan_tf.runs.folder import Run
 from tests.helpers import tiny_config
 from tests.runs import kills
