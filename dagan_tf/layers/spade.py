@@ -153,7 +153,8 @@ class SPADEResBlock(keras.layers.Layer):
         result.learned_shortcut = self.learned_shortcut
         for name in ("0", "1", "s") if self.learned_shortcut else ("0", "1"):
             for part in (f"norm_{name}", f"conv_{name}"):
-                setattr(result, part, getattr(self, part).folded(dtype))
+                with keras.name_scope(self.name):  # as `build` opens it: weights get paths of their own
+                    setattr(result, part, getattr(self, part).folded(dtype))
         result.built = True
         return result
 

@@ -57,7 +57,7 @@ def numpy_fusion(layer, features):  # Eq. 5
     reduced = [
         conv2d(resize(x, size), reduce.kernel, reduce.bias) for x, reduce in zip(earlier, layer.reduce, strict=True)
     ]
-    return conv2d(np.concatenate(reduced, axis=-1), layer.fuse.kernel, layer.fuse.bias)
+    return conv2d(np.concatenate(reduced, axis=-1), layer.kernel, layer.bias)
 
 
 def numpy_gate(layer, fused, last):

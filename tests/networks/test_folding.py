@@ -44,7 +44,8 @@ def test_kernels_are_divided_by_sigma():
     generator = trained()
     folded = generator.folded()
     for block, other in zip(generator.backbone.blocks, folded.backbone.blocks, strict=True):
-        for (_, conv), (_, conv_folded) in zip(block.branches(), other.branches(), strict=True):
+        for name in ("conv_0", "conv_1", "conv_s")[: 2 + block.learned_shortcut]:
+            conv, conv_folded = getattr(block, name), getattr(other, name)
             matrix = np.asarray(conv.kernel, "float64").reshape(-1, conv.filters)
             sigma = np.asarray(conv.v, "float64") @ matrix @ np.asarray(conv.u, "float64")
             kernel = np.asarray(conv_folded.kernel).reshape(-1, conv.filters)
@@ -88,7 +89,7 @@ def test_bfloat16(semantics):
     assert 0 < np.abs(image - expected).mean() < 0.02
     large = {w.dtype for w in half.weights if w.name == "kernel" and "conv_img" not in w.path and w.shape[-1] > 1}
     assert "bfloat16" in large
-    assert {w.dtype for w in half.weights if w.name in ("gamma_kernel", "beta_kernel")} == {"bfloat16"}
+    assert {w.dtype for w in half.weights if w.name in ("scale_kernel", "shift_kernel")} == {"bfloat16"}
     assert {w.dtype for w in half.weights if w.name.endswith("bias")} == {"float32"}
 
 

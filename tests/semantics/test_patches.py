@@ -38,9 +38,9 @@ number_family = pytest.mark.parametrize("numbers", NUMBER_MAPS.values(), ids=NUM
 def test_distinct_triples(numbers, axis):
     numbers = np.pad(numbers, ((0, 0), (1, 1), (1, 1)))
     triples = distinct_triples(tf.constant(numbers, "int32"), tf.constant(7, "int64"), axis)
-    assert_numbered(triples.index, triples.parts, windows(numbers, (3, 1) if axis == 1 else (1, 3)))
+    assert_numbered(triples.index, triples.digits, windows(numbers, (3, 1) if axis == 1 else (1, 3)))
     assert triples.fits
-    assert triples.parts.dtype == triples.index.dtype == "int32"
+    assert triples.digits.dtype == triples.index.dtype == "int32"
 
 
 @number_family
@@ -70,7 +70,7 @@ def test_triples_up_to_the_limit_are_exact():
     numbers = np.array([[[limit - 1] * 3, [limit - 1, limit - 1, limit - 2], [limit - 2, limit - 1, 0], [0, 0, 0]]])
     triples = distinct_triples(tf.constant(numbers, "int32"), tf.constant(limit, "int64"), axis=2)
     assert triples.fits
-    assert_numbered(triples.index, triples.parts, numbers[:, :, None])
+    assert_numbered(triples.index, triples.digits, numbers[:, :, None])
 
 
 @pytest.mark.parametrize("excess", [1, 2**10, 2**40])
@@ -82,9 +82,6 @@ def test_triples_beyond_the_limit_are_not_used(excess):
 def test_patches_fit_if_triples_along_both_axes_do():
     """Numbers may be too many for a triple while the triples are few."""
     assert not distinct_patches(tf.zeros((1, 3, 3), "int32"), LARGEST_BASE + 1, 0).fits
-
-
-# Numbers as the dense level's
 
 
 def test_the_drawn_example():

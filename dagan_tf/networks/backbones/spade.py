@@ -115,9 +115,10 @@ class SPADEBackbone(_Walk):
             dtype: its dtype policy.
         """
         result = FoldedSPADEBackbone(config, name=self.name, dtype=dtype)
-        result.fc.build()
+        with keras.name_scope(self.name):  # as `build` opens it: weights get paths of their own
+            result.fc.build()
+            result.blocks = [block.folded(dtype) for block in self.blocks]
         for target, source in zip(result.fc.weights, self.fc.weights, strict=True):
             target.assign(source)
-        result.blocks = [block.folded(dtype) for block in self.blocks]
         result.built = True
         return result
