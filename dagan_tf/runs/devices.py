@@ -10,24 +10,20 @@ import json
 import os
 import re
 import signal
-import sys
 import zlib
 
+from dagan_tf import xla
 from dagan_tf.errors import HostLostError, UserError
-
-XLA_VARIABLE = "TF_XLA_FLAGS"
-CLUSTERING = "--tf_xla_auto_jit=2"
-CPU_CLUSTERING = "--tf_xla_cpu_global_jit"
 
 
 def set_xla_flags(options):
-    """Sets the flag by which XLA compiles under a strategy; before TensorFlow is imported, or it counts for nothing.
+    """Sets the flags by which XLA compiles under a strategy; before TensorFlow is imported, or they count for nothing.
 
-    Keras' own `jit_compile` compiles outside the strategy, and fails. The flag alone means GPUs; on CPUs it takes a
-    second one, which is set where XLA was asked for.
+    Keras' own `jit_compile` compiles outside the strategy, and fails. Clustering on CPUs is asked for only where XLA
+    was.
 
     Args:
-        options: `RunOptions`; a patch table knows no XLA.
+        options: `RunOptions`; the patch table cannot be compiled by XLA.
 
     Raises:
         UserError: XLA was asked for where there can be none, or too late.
@@ -36,15 +32,11 @@ def set_xla_flags(options):
         raise UserError("XLA knows no patch table. Received: --xla on and --semantics patch_table. Change one of them.")
     if options.xla == "off" or options.semantics == "patch_table" or not _may_replicate(options):
         return
-    flags = [CLUSTERING, CPU_CLUSTERING] if options.xla == "on" else [CLUSTERING]
-    present = os.environ.get(XLA_VARIABLE, "").split()
-    missing = [flag for flag in flags if flag.split("=")[0] not in {p.split("=")[0] for p in present}]
-    if "tensorflow" not in sys.modules:
-        os.environ[XLA_VARIABLE] = " ".join([*present, *missing])
-    elif missing and options.xla == "on" and options.devices != "all":
+    missing = xla.request_clustering(cpus=options.xla == "on")
+    if missing and options.xla == "on" and options.devices != "all":
         raise UserError(
-            f"XLA under a strategy needs {XLA_VARIABLE}='{' '.join(flags)}' before TensorFlow is imported. Received: a "
-            "process that has imported it. Set the variable and start a new process, or give --xla off."
+            f"XLA under a strategy needs {xla.VARIABLE} with {' '.join(missing)} before TensorFlow is imported. "
+            "Received: a process that has imported it. Set the variable and start a new process, or give --xla off."
         )
 
 

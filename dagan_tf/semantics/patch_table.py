@@ -11,13 +11,12 @@ neighbours in a row, then three such rows, are written as one integer of 64 bits
 where that could overflow the level computes densely.
 """
 
-import os
-import re
 from typing import NamedTuple
 
 import tensorflow as tf
 from tensorflow.python.ops import control_flow_util
 
+from dagan_tf import xla
 from dagan_tf.semantics.dense import DenseLevel
 
 LIMIT = 2**21 - 1
@@ -40,10 +39,8 @@ def under_xla():
 
 
 def _clustered():
-    """Whether the flags for automatic clustering mean this machine: they mean GPUs, but for a second one."""
-    flags = os.environ.get("TF_XLA_FLAGS", "")
-    asked_for = re.search("tf_xla_auto_jit=[12]", flags)
-    return bool(asked_for) and ("tf_xla_cpu_global_jit" in flags or bool(tf.config.list_physical_devices("GPU")))
+    """Whether the flags for automatic clustering mean this machine's devices."""
+    return xla.clusters_cpus() or (xla.clusters() and bool(tf.config.list_physical_devices("GPU")))
 
 
 def _sums_of_rows(rows, owners, parts, count):
