@@ -248,6 +248,11 @@ class RunOptions(Config):
                 f"Several devices need a strategy. Received: --strategy none --devices {self.devices}. Give --devices "
                 "1, or --strategy auto."
             )
+        if self.xla == "on" and self.semantics == "patch_table":
+            raise UserError(
+                "XLA cannot compile the patch table. Received: `xla` on and `semantics` patch_table. Change one of "
+                "them."
+            )
 
     def check_losses(self, train):
         """Raises `UserError` if "best" goes by a loss that a `TrainConfig` has not."""

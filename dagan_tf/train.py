@@ -14,7 +14,8 @@ from dagan_tf import cli
 from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, Preset, get_preset
-from dagan_tf.runs.devices import count_hosts, open_distribution, set_xla_flags
+from dagan_tf.runs.devices import open_distribution, set_xla_flags
+from dagan_tf.runs.hosts import count_hosts
 
 MODEL_FIELDS = (
     "num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "num_discriminators",

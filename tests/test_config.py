@@ -6,7 +6,7 @@ import json
 import numpy as np
 import pytest
 
-from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, RunConfig, TrainConfig
+from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, get_preset
 
@@ -99,3 +99,20 @@ def test_differences_name_part_field_and_both_values():
     other = dataclasses.replace(run, train=run.train.replace(seed=3), model=run.model.replace(base_filters=8))
     assert run.differences(run) == []
     assert run.differences(other) == [("model.base_filters", 64, 8), ("train.seed", 0, 3)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"devices": "0"}, "devices must be"),
+        ({"devices": "some"}, "devices must be"),
+        ({"strategy": "none", "devices": "2"}, "Several devices need a strategy"),
+        ({"strategy": "tpu"}, "strategy must be one of"),
+        ({"xla": "yes"}, "xla must be one of"),
+        ({"best": "fid"}, "best must be one of"),
+        ({"xla": "on", "semantics": "patch_table"}, "XLA cannot compile the patch table"),
+    ],
+)
+def test_options_that_do_not_fit(fields, message):
+    with pytest.raises(UserError, match=message):
+        RunOptions(**fields)

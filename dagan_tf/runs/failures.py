@@ -42,7 +42,7 @@ def plain_host_errors(distribution, run):
         yield
     except tf.errors.OpError as error:
         lost = isinstance(error, LOST) or "ollective" in str(error)  # the second: whatever kind the network's fault is
-        if distribution.workers == 1 or not lost:
+        if distribution.hosts == 1 or not lost:
             raise
         raise HostLostError(
             f"Another host has ended or cannot be reached; its own output says why. {_newest(run)} Start all hosts "

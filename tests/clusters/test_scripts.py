@@ -11,7 +11,7 @@ import yaml
 
 from dagan_tf import train
 from dagan_tf.config import RunOptions
-from dagan_tf.runs import devices as distribution
+from dagan_tf.runs.hosts import count_hosts
 from tests.helpers import ROOT
 
 FOLDER = ROOT / "clusters"
@@ -61,7 +61,7 @@ def test_a_host_begins_and_continues(stubs, tmp_path, monkeypatch):
     assert begins == [*module, "--run-dir", place["RUN"], "--batch-size", "8", "--keep", "3"]
     assert continues == [*module, "--resume", place["RUN"], "--batch-size", "8", "--keep", "3"]
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    assert distribution.count_hosts() == 3
+    assert count_hosts() == 3
     train.parser().parse_args(begins[2:])
     train.parser().parse_args(continues[2:])
 

@@ -41,7 +41,7 @@ def test_a_file_elsewhere_is_named(tmp_path):
 
 
 def test_a_lost_host(tmp_path):
-    hosts = Distribution(tf.distribute.get_strategy(), workers=2)
+    hosts = Distribution(tf.distribute.get_strategy(), hosts=2)
     lost = tf.errors.UnavailableError(None, None, ABORTED)
     match = r"Another host has ended.*again, with the same command\. .*Connection reset$"
     with pytest.raises(HostLostError, match=match), plain_host_errors(hosts, Run(tmp_path)):
