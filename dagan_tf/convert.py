@@ -6,11 +6,10 @@
 A .pth file is read without executing anything in it. SPADE's checkpoints have no attention: --attention none.
 """
 
-import argparse
 import pathlib
 
 from dagan_tf import cli
-from dagan_tf.config import DataConfig, ModelConfig, RunConfig
+from dagan_tf.config import ModelConfig, RunConfig
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS, get_preset
 
@@ -28,9 +27,7 @@ def __getattr__(name):
 
 def parser():
     """The command's argument parser."""
-    result = argparse.ArgumentParser(
-        prog="python -m dagan_tf.convert", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = cli.Parser(prog="python -m dagan_tf.convert", description=__doc__)
     commands = result.add_subparsers(dest="command", required=True)
     to_run = commands.add_parser("to-run", help="release -> run folder, for generate and export")
     to_run.add_argument("--preset", choices=PRESETS, required=True, help="the dataset it was trained on")
@@ -38,7 +35,7 @@ def parser():
     to_run.add_argument("--discriminator", metavar="FILE", help="latest_net_D.pth (default: fresh weights)")
     to_run.add_argument("--output", metavar="RUN", required=True, help="run folder to make")
     fields = ("num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "depth")
-    cli.add_flags(to_run, "model", ModelConfig, (*fields, "attention"), "model")
+    to_run.add_fields("model", ModelConfig, (*fields, "attention"))
     to_release = commands.add_parser("to-release", help="run folder -> latest_net_G and latest_net_D")
     to_release.add_argument("--run", metavar="RUN", required=True, help="run folder")
     to_release.add_argument("--output", metavar="FOLDER", required=True, help="folder for the two files")
@@ -65,7 +62,7 @@ def to_run(arguments):
         load_pytorch_weights(model.discriminator, read_state(arguments.discriminator))
     checkpoint.save(model, run.checkpoints, {"converted_from": pathlib.Path(arguments.generator).name})
     spec = preset.dataset_with(num_classes=config.num_classes)
-    run.write_config(RunConfig(config, spec, DataConfig(), preset.train))
+    run.write_config(RunConfig(config, spec, None, preset.train))
     loaded = "generator and discriminator" if arguments.discriminator else "generator (discriminator: fresh weights)"
     print(f"Converted {loaded}; python -m dagan_tf.generate --run {run.path} makes pictures with it")
 
@@ -94,4 +91,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, parser)

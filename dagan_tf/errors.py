@@ -20,4 +20,4 @@ class HostLostError(RuntimeError):
 def check_choice(name, value, choices):
     """Raises `UserError` unless `value` is one of `choices`."""
     if value not in choices:
-        raise UserError(f"{name} must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")
+        raise UserError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")

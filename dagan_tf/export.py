@@ -21,15 +21,13 @@ PACKAGES = {"tensorflow_serving": "serving", "ai_edge_litert": "tflite"}
 
 def parser():
     """The command's argument parser."""
-    result = argparse.ArgumentParser(
-        prog="python -m dagan_tf.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = cli.Parser(prog="python -m dagan_tf.export", description=__doc__)
     result.add_argument("--run", metavar="RUN", required=True, help="run folder")
     cli.add_checkpoint_flag(result)
     result.add_argument("--output", metavar="MODELS/NAME", required=True, help="the model's folder, for its versions")
     result.add_argument("--version", type=version_number, metavar="N", help="(default: the next free one)")
-    cli.add_flags(result, "model", ModelConfig, ["image_size"], default="the run's")
-    cli.add_flags(result, "label maps in the graph", RunOptions, ["semantics"])
+    result.add_fields("model", ModelConfig, ["image_size"], default="the run's")
+    result.add_fields("label maps in the graph", RunOptions, ["semantics"])
     result.add_argument(
         "--precision",
         choices=PRECISIONS,
@@ -138,4 +136,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, parser)

@@ -4,7 +4,6 @@ Needs no photographs. Label maps are grey or palette PNG with the ids of the run
 model's size by nearest neighbour. Each picture gets its label map's name.
 """
 
-import argparse
 import pathlib
 
 from dagan_tf import cli
@@ -15,9 +14,7 @@ from dagan_tf.presets import PRESETS, get_preset
 
 def parser():
     """The command's argument parser."""
-    result = argparse.ArgumentParser(
-        prog="python -m dagan_tf.generate", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = cli.Parser(prog="python -m dagan_tf.generate", description=__doc__)
     model = result.add_mutually_exclusive_group(required=True)
     model.add_argument("--run", metavar="RUN", help="run folder")
     model.add_argument(
@@ -36,7 +33,7 @@ def parser():
     result.add_argument("--preset", choices=PRESETS, help="with --weights: the dataset they were trained on")
     fields = ("num_classes", "image_size", "use_instance_edges", "base_filters", "spade_filters", "depth")
     fields += ("attention", "cam_levels", "cam_filters")
-    cli.add_flags(result, "model, with --weights", ModelConfig, fields, "model")
+    result.add_fields("model, with --weights", ModelConfig, fields)
     return result
 
 
@@ -143,4 +140,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, parser)

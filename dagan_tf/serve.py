@@ -20,9 +20,7 @@ from dagan_tf.server.options import Options
 
 def parser():
     """The command's argument parser."""
-    result = argparse.ArgumentParser(
-        prog="python -m dagan_tf.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = cli.Parser(prog="python -m dagan_tf.serve", description=__doc__)
     result.add_argument("--model", metavar="PATH", required=True, help="folder with a folder for each version")
     result.add_argument("--name", default="", help="the model's name in requests (default: the folder's)")
 
@@ -117,4 +115,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, parser)

@@ -1,6 +1,5 @@
 """Configurations: JSON both ways, choices, sizes, and errors that say what would fit."""
 
-import dataclasses
 import json
 
 import numpy as np
@@ -14,7 +13,7 @@ from dagan_tf.presets import PRESETS, get_preset
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_survive_json(name):
     preset = get_preset(name)
-    run = RunConfig(preset.model, preset.dataset, DataConfig(), preset.train)
+    run = RunConfig(preset.model, preset.dataset, None, preset.train)
     assert RunConfig.from_dict(json.loads(json.dumps(run.to_dict()))) == run
     assert preset.model.num_classes == preset.dataset.num_classes
 
@@ -80,7 +79,7 @@ def test_sizes_are_one_number_or_two_also_numpys():
 
 
 def test_own_pairs_need_both_folders():
-    with pytest.raises(UserError, match="--image-dir"):
+    with pytest.raises(UserError, match="`label_dir` and `image_dir`"):
         DataConfig(dataset="folder", label_dir="labels")
 
 
@@ -89,27 +88,54 @@ def test_missing_and_unknown_fields_are_named():
         LabelSpec.from_dict({})
     with pytest.raises(UserError, match="no field colour"):
         LabelSpec.from_dict({"num_classes": 3, "colour": 1})
-    with pytest.raises(UserError, match=r"missing.*train"):
+    with pytest.raises(UserError, match="RunConfig needs train"):
         RunConfig.from_dict({"model": {}, "dataset": {}, "data": {}})
+
+
+def test_what_does_not_fit_together_makes_no_run():
+    preset = get_preset("facades")
+    run = RunConfig(preset.model, preset.dataset, DataConfig(), preset.train)
+    assert RunConfig.from_dict(json.loads(json.dumps(run.to_dict()))) == run
+    with pytest.raises(UserError, match="`num_classes` 5 of the networks, 13 of the label files"):
+        run.replace(model=run.model.replace(num_classes=5))
+    edges = run.model.replace(use_instance_edges=True)
+    with pytest.raises(UserError, match=r"`use_instance_edges` with `dataset` facades. Give `instance_dir`"):
+        run.replace(model=edges)
+    pairs = DataConfig(dataset="folder", label_dir="a", image_dir="b")
+    with pytest.raises(UserError, match="has no instance maps"):
+        run.replace(model=edges, data=pairs)
+    assert run.replace(model=edges, data=pairs.replace(instance_dir="c")).model == edges
+    assert run.replace(model=edges, data=None).data is None
+    with pytest.raises(UserError, match="no field devices"):
+        run.replace(devices="2")
+
+
+def test_the_best_checkpoint_goes_by_a_loss_that_there_is():
+    without = TrainConfig(perceptual="off")
+    with pytest.raises(UserError, match="`best` g_perceptual, `perceptual` off"):
+        RunOptions(best="g_perceptual").check_losses(without)
+    RunOptions(best="g_perceptual").check_losses(TrainConfig())
+    RunOptions().check_losses(without)
 
 
 def test_differences_name_part_field_and_both_values():
     preset = get_preset("facades")
     run = RunConfig(preset.model, preset.dataset, DataConfig(), preset.train)
-    other = dataclasses.replace(run, train=run.train.replace(seed=3), model=run.model.replace(base_filters=8))
+    other = run.replace(train=run.train.replace(seed=3), model=run.model.replace(base_filters=8))
     assert run.differences(run) == []
+    assert run.differences(run.replace(data=DataConfig(data_dir="elsewhere"))) == []
     assert run.differences(other) == [("model.base_filters", 64, 8), ("train.seed", 0, 3)]
 
 
 @pytest.mark.parametrize(
     ("fields", "message"),
     [
-        ({"devices": "0"}, "devices must be"),
-        ({"devices": "some"}, "devices must be"),
+        ({"devices": "0"}, "`devices` must be"),
+        ({"devices": "some"}, "`devices` must be"),
         ({"strategy": "none", "devices": "2"}, "Several devices need a strategy"),
-        ({"strategy": "tpu"}, "strategy must be one of"),
-        ({"xla": "yes"}, "xla must be one of"),
-        ({"best": "fid"}, "best must be one of"),
+        ({"strategy": "tpu"}, "`strategy` must be one of"),
+        ({"xla": "yes"}, "`xla` must be one of"),
+        ({"best": "fid"}, "`best` must be one of"),
         ({"xla": "on", "semantics": "patch_table"}, "XLA cannot compile the patch table"),
     ],
 )

@@ -140,7 +140,7 @@ def test_data_that_moved(finished_run, tmp_path):
     config["data"] |= {"dataset": "folder", "label_dir": str(tmp_path / "gone"), "image_dir": str(tmp_path / "gone")}
     (moved / "config.json").write_text(json.dumps(config))
     flags = ["--run", str(moved), "--output", str(tmp_path / "m"), "--tflite"]
-    with pytest.raises(UserError, match=r"gone.*--labels"):
+    with pytest.raises(UserError, match=r"gone.*`labels`"):
         export.main(flags)
     assert not (tmp_path / "m").exists()
     (tmp_path / "labels").mkdir()

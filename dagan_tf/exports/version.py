@@ -80,7 +80,7 @@ def new_version(folder, version=None):
         flush(folder)
     except (OSError, tf.errors.ResourceExhaustedError) as error:
         reason = getattr(error, "message", error)
-        raise UserError(f"{folder} cannot be written: {reason}. Make room there, or give another --output.") from error
+        raise UserError(f"{folder} cannot be written: {reason}. Make room there, or give another `output`.") from error
     finally:
         shutil.rmtree(aside, ignore_errors=True)
 
@@ -102,7 +102,7 @@ def _place(aside, folder, version):
 def _check_free(target):
     if target.exists():
         raise UserError(
-            f"{target} exists, and a version is never replaced: servers may have it loaded. Leave out --version for "
+            f"{target} exists, and a version is never replaced: servers may have it loaded. Leave out `version` for "
             "the next free number, or give another one."
         )
 
@@ -156,7 +156,7 @@ def check_half(folder, generator, examples):
     """
     decibels = psnr(*_both(folder, generator, examples))
     if decibels < LEAST_DECIBELS:
-        raise _apart(f"with a PSNR of {LEAST_DECIBELS} dB", f"{decibels:.1f} dB", "export with --precision float32")
+        raise _apart(f"with a PSNR of {LEAST_DECIBELS} dB", f"{decibels:.1f} dB", "export with `precision` float32")
     return decibels
 
 

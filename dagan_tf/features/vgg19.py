@@ -79,7 +79,7 @@ class VGG19Features:
         except Exception as error:  # Keras wraps every kind of failed download in a bare Exception
             raise UserError(
                 f"The VGG19 weights of the perceptual loss could not be fetched ({error}). Give a file that you have "
-                "(--perceptual FILE.h5 or FILE.npz) or train without that loss (--perceptual off)."
+                "(`perceptual` FILE.h5 or FILE.npz) or train without that loss (`perceptual` off)."
             ) from error
 
     def _from_h5(self, path):
@@ -88,7 +88,7 @@ class VGG19Features:
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{path} could not be read as VGG19 weights without top, in Keras' .h5 format: {error}. Give Keras' "
-                "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, an .npz file, or --perceptual off."
+                "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, an .npz file, or `perceptual` off."
             ) from error
 
     def _from_npz(self, path):

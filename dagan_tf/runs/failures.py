@@ -31,7 +31,7 @@ def plain_disk_errors(run):
         place = getattr(error, "filename", None) or run.path
         raise StorageError(
             f"{place} cannot be written or read any more: {error}. {_newest(run)} Make room, or see to the disk, and "
-            f"resume with --resume {run.path}."
+            f"continue with `resume` {run.path}."
         ) from error
 
 
@@ -46,7 +46,7 @@ def plain_host_errors(distribution, run):
             raise
         raise HostLostError(
             f"Another host has ended or cannot be reached; its own output says why. {_newest(run)} Start all hosts "
-            f"again, {f'with --resume {run.path}' if run.exists else 'with the same command'}. TensorFlow said: "
+            f"again, {f'with `resume` {run.path}' if run.exists else 'with the same command'}. TensorFlow said: "
             f"{_cause(error)}"
         ) from error
 

@@ -41,9 +41,13 @@ def training_pipeline(config, cache=None, verbose=0):
         cache: a folder where its examples are kept decoded and resized, or `None`, see `dagan_tf.data.cache`.
         verbose: whether to show the progress of filling it.
     """
+    if config.data is None:
+        raise UserError(
+            "There is no data to train on. Received: a configuration without any, that of a preset alone or of "
+            "converted weights. Start a new run with `dataset` folder, `label_dir` and `image_dir`."
+        )
     load_size = tuple(round(side * config.train.load_scale) for side in config.model.image_size)
     source = open_source(config.data, config.dataset, load_size, "train", config.train.seed)
-    _check_instances(config, source)
     if cache:
         bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
         source = cached(source, load_size, cache, lambda done, total: bar.update(done))
@@ -56,14 +60,6 @@ def training_pipeline(config, cache=None, verbose=0):
         flip=config.train.flip,
         seed=config.train.seed,
     )
-
-
-def _check_instances(config, source):
-    if config.model.use_instance_edges and "instance" not in source[0]:
-        raise UserError(
-            "The model reads instance edges, but the data has no instance maps: give --instance-dir, or train without "
-            "edges (--no-use-instance-edges)."
-        )
 
 
 def sample_sheet(config):

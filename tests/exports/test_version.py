@@ -90,7 +90,7 @@ def test_two_exports_at_once_get_two_versions(tmp_path):
 
 def test_a_folder_that_cannot_be_written(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match="give another --output"), version.new_version(tmp_path / "file/models", 1):
+    with pytest.raises(UserError, match="give another `output`"), version.new_version(tmp_path / "file/models", 1):
         pass
 
 
@@ -167,7 +167,7 @@ def test_check_of_half_precision(half, original):
 def test_check_of_half_precision_finds_wrong_weights(half, original):
     other = changed(original)
     other.conv_img.bias.assign(np.asarray(other.conv_img.bias) + 1)
-    with pytest.raises(UserError, match=r"a PSNR of 30 dB.*Nothing was exported: export with --precision float32"):
+    with pytest.raises(UserError, match=r"a PSNR of 30 dB.*Nothing was exported: export with `precision` float32"):
         version.check_half(half, other, batch())
 
 
