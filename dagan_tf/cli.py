@@ -9,6 +9,7 @@ import re
 import signal
 import sys
 import tempfile
+import time
 import types
 
 from dagan_tf.errors import HostLostError, UserError
@@ -16,6 +17,9 @@ from dagan_tf.presets import PRESETS
 
 ERROR, HOST_LOST, INTERRUPTED = 2, 3, 130
 """Exit statuses; 1 is Python's own, of an error that nobody expected."""
+
+
+A_MOMENT = 2.0
 
 
 class Parser(argparse.ArgumentParser):
@@ -146,6 +150,17 @@ def add_checkpoint_flag(parser):
         help="of the run: newest, best (lowest mean of the loss that training had as --best), or a step's number "
         "(default: newest)",
     )
+
+
+@contextlib.contextmanager
+def timed(text):
+    """Says what takes a while before it begins and, where it took longer than a moment, how long it took."""
+    print(f"{text} ...", flush=True)
+    began = time.monotonic()
+    yield
+    seconds = time.monotonic() - began
+    if seconds > A_MOMENT:
+        print(f"... took {seconds:.0f} s", flush=True)
 
 
 def run(main, parser):

@@ -61,6 +61,15 @@ def test_fields_become_the_flags_that_a_command_knows(parser):
     )
 
 
+@pytest.mark.parametrize(("seconds", "printed"), [(0.0, "Building ...\n"), (7.4, "Building ...\n... took 7 s\n")])
+def test_what_takes_longer_than_a_moment_says_how_long(monkeypatch, capsys, seconds, printed):
+    clock = iter([1.0, 1.0 + seconds])
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
+    with cli.timed("Building"):
+        pass
+    assert capsys.readouterr().out == printed
+
+
 def raiser(error):
     def main():
         raise error

@@ -11,7 +11,7 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"train", "generate", "convert", "export", "serve"},
     {"cli"},
     {"runs", "exports", "visualisation", "server"},
-    {"training"},
+    {"training", "inference"},
     {"data", "features", "networks"},
     {"layers"},
     {"semantics", "losses"},

@@ -175,7 +175,10 @@ def test_a_run_resumes_with_other_semantics(finished_run, tmp_path, capsys, sema
     shutil.rmtree(run.latest())
     assert run.latest().name == "step-00000006"
     assert train.main(["--resume", str(run.path), "--semantics", semantics]) == 0
-    assert "Finished 9 steps" in capsys.readouterr().out
+    printed = capsys.readouterr().out
+    assert "Building the training graph ..." in printed
+    assert "... the first step took" in printed
+    assert "Finished 9 steps" in printed
     assert run.read_config() == finished_run[0].read_config()
 
 

@@ -21,6 +21,7 @@ from dagan_tf.errors import UserError
 from dagan_tf.exports.quality import psnr
 from dagan_tf.exports.signatures import to_levels
 from dagan_tf.images import to_uint8
+from dagan_tf.inference import one_by_one, traced
 
 # What loses most in 8 bits and stays in float: the one-hot map; the sums and products of SPADE and of the residuals,
 # whose ranges are those of rare pixels; and the last blocks' own convolutions, which read and write these at the
@@ -164,7 +165,7 @@ def write(generator, folder, kinds, calibration, examples):
     Yields:
         A `Quality` as each file is finished.
     """
-    reference = to_uint8(generator.predict(examples, batch_size=1, verbose=0))
+    reference = to_uint8(one_by_one(traced(generator), examples))
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for kind, model in convert(generator, kinds, calibration):

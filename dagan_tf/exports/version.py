@@ -15,23 +15,17 @@ import os
 import pathlib
 import shutil
 
-import numpy as np
 import tensorflow as tf
 
 from dagan_tf.errors import UserError
 from dagan_tf.exports import warm_up
-from dagan_tf.exports.quality import psnr
-from dagan_tf.exports.signatures import DEFAULT, Signatures
+from dagan_tf.exports.signatures import Signatures
 from dagan_tf.files import flush
-from dagan_tf.images import to_uint8
 
 EXTRA = "assets.extra"
 CARD = "model_card.json"
 HIGHEST = 2**63 - 1
 """Of the versions that servers take."""
-LEAST_DECIBELS = 30
-"""A picture in half precision that is farther from Keras' is another picture."""
-REPORT = "report this with the versions of TensorFlow and Keras"
 
 
 def next_version(folder):
@@ -121,62 +115,3 @@ def write(generator, dataset, folder, card):
     extra.mkdir()
     warm_up.write(extra / warm_up.FILE, warm_up.inputs(generator.config, dataset), card["name"])
     (extra / CARD).write_text(json.dumps(card, indent=2) + "\n")
-
-
-def check(folder, generator, examples):
-    """Loads a version folder as a server does and compares its pictures with Keras.
-
-    Args:
-        folder: the version folder.
-        generator: the `Generator` that was trained, of the version's size, not folded.
-        examples: batch dictionary of label maps.
-
-    Returns:
-        `(largest, mean)` difference in levels of 255.
-
-    Raises:
-        UserError: they are more than 1 of 255 apart, or 0.01 on average, or not finite.
-    """
-    images, expected = _both(folder, generator, examples)
-    difference = np.abs(images - expected)
-    largest, mean = int(difference.max()), float(difference.mean())
-    if largest > 1 or mean > 0.01:
-        raise _apart("at most 1 of 255 apart and 0.01 on average", f"{largest} and {mean:.4f}", REPORT)
-    return largest, mean
-
-
-def check_half(folder, generator, examples):
-    """The same for a version in half precision.
-
-    Returns:
-        Peak signal-to-noise ratio against Keras in dB.
-
-    Raises:
-        UserError: it is below `LEAST_DECIBELS`, or pictures are not finite.
-    """
-    decibels = psnr(*_both(folder, generator, examples))
-    if decibels < LEAST_DECIBELS:
-        raise _apart(f"with a PSNR of {LEAST_DECIBELS} dB", f"{decibels:.1f} dB", "export with `precision` float32")
-    return decibels
-
-
-def _apart(expected, received, advice):
-    return UserError(
-        f"The exported model must draw what Keras draws, {expected}. Received: {received}. "
-        f"Nothing was exported: {advice}."
-    )
-
-
-def _both(folder, generator, examples):
-    """Pictures of a version folder and of Keras, as integers."""
-    expected = generator.predict(examples, batch_size=1, verbose=0)
-    if not np.isfinite(expected).all():
-        raise UserError("The generator's pictures are not finite: nothing was exported. Export an earlier checkpoint.")
-    signature = tf.saved_model.load(str(folder)).signatures[DEFAULT]
-    dtypes = {name: spec.dtype for name, spec in signature.structured_input_signature[1].items()}
-    inputs = {"label_map": examples["label"], "instance_map": examples.get("instance")}
-    images = []
-    for i in range(len(expected)):  # one by one: at 1024x1024 a picture takes gigabytes
-        one = {name: tf.cast(inputs[name][i : i + 1], dtype) for name, dtype in dtypes.items()}
-        images.append(signature(**one)["image"].numpy().astype(int))
-    return np.concatenate(images), to_uint8(expected).astype(int)

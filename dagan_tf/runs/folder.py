@@ -1,4 +1,4 @@
-"""A run folder: what is where, and how a trained model comes back out of it."""
+"""A run folder: what is where in it, and which process may write to it."""
 
 import errno
 import json
@@ -135,25 +135,3 @@ class Run:
                 "ended, best."
             )
         return found
-
-
-def load_model(run_folder, which="newest"):
-    """The trained model of a run, for `predict` and `generate`.
-
-    Args:
-        run_folder: the run's folder.
-        which: of its checkpoints, see `Run.find`.
-
-    Returns:
-        `(model, config, checkpoint)`: a `DAGAN`, the `RunConfig`, the checkpoint's path.
-
-    Raises:
-        UserError: the folder is no run, or has no such checkpoint that can be loaded.
-    """
-    from dagan_tf.training.dagan import DAGAN
-
-    run = Run(run_folder)
-    config, path = run.read_config(), run.find(which)
-    model = DAGAN(config.model, ema=config.train.ema)
-    checkpoint.load(model, path)
-    return model, config, path

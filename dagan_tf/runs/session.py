@@ -16,7 +16,7 @@ from dagan_tf.runs.callbacks import Checkpoints, NotFiniteError, StopOnNaN, Stop
 from dagan_tf.training.dagan import DAGAN
 from dagan_tf.runs.devices import Distribution
 from dagan_tf.runs.failures import plain_disk_errors, plain_host_errors
-from dagan_tf.runs.recorders import History, Samples, SampleSheet
+from dagan_tf.runs.recorders import FirstStep, History, Samples, SampleSheet
 from dagan_tf.training.schedule import make_optimizers
 
 SAMPLES = 6
@@ -142,7 +142,7 @@ def _train(config, run, resume, options, distribution, verbose):
     not_finite = ()
     with StopOnSignal(distribution) as stop:
         # A kill between two of them repeats steps, but leaves no gap: what is recorded too early is forgotten again.
-        callbacks = [StopOnNaN(), stop, *recorders, saver]
+        callbacks = [*([FirstStep()] if verbose else []), StopOnNaN(), stop, *recorders, saver]
         try:
             with pipeline.plain_errors():
                 _fit(model, pipeline, config.train.total_epochs, callbacks, verbose, distribution)

@@ -7,7 +7,7 @@ import numpy as np
 from dagan_tf import export
 from dagan_tf.data.datasets.sources import open_source
 from dagan_tf.data.pipeline import Pipeline
-from dagan_tf.runs.folder import load_model
+from dagan_tf.runs.loading import load_model
 
 
 class Exported(NamedTuple):

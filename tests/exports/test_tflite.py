@@ -8,7 +8,7 @@ from dagan_tf.errors import UserError
 from dagan_tf.exports import quality, tflite
 from dagan_tf.networks.folding import fold
 from dagan_tf.networks.generator import Generator
-from dagan_tf.runs.folder import load_model
+from dagan_tf.runs.loading import load_model
 from tests.exports.helpers import sample_maps
 from tests.helpers import FACADES_FOLDER
 from tests.networks.test_folding import SMALL, batch, trained

@@ -14,7 +14,8 @@ from dagan_tf.config import DataConfig, RunOptions
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.runs import checkpoint
 from dagan_tf.runs import session
-from dagan_tf.runs.folder import Run, load_model
+from dagan_tf.runs.folder import Run
+from dagan_tf.runs.loading import load_model
 from tests.helpers import tiny_config
 
 pytestmark = pytest.mark.long
