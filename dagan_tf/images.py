@@ -1,10 +1,9 @@
 """Images of the networks, floats in [-1, 1], as 8-bit images and PNG files."""
 
-import os
-from pathlib import Path
-
 import numpy as np
 from PIL import Image
+
+from dagan_tf.files import replaced
 
 
 def to_uint8(image):
@@ -13,15 +12,6 @@ def to_uint8(image):
 
 
 def write_png(path, array):
-    """Write a uint8 array `(h, w)` or `(h, w, 3)` as a PNG file, making its folder where needed.
-
-    The file appears whole or not at all: it is written beside its place and renamed into it.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        Image.fromarray(array).save(aside, format="PNG")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    """Writes a uint8 array `(h, w)` or `(h, w, 3)` as a PNG file, whole or not at all; makes its folder."""
+    with replaced(path) as unfinished:
+        Image.fromarray(array).save(unfinished, format="PNG")

@@ -11,9 +11,7 @@ MODELS/NAME/3/                        numbers are versions; a server takes the h
 import contextlib
 import errno
 import json
-import os
 import pathlib
-import shutil
 
 import numpy as np
 import tensorflow as tf
@@ -22,7 +20,7 @@ from dagan_tf.errors import UserError
 from dagan_tf.exports import warm_up
 from dagan_tf.exports.quality import psnr
 from dagan_tf.exports.signatures import DEFAULT, Signatures
-from dagan_tf.files import flush
+from dagan_tf.files import aside, flush, flush_all
 from dagan_tf.images import to_uint8
 
 EXTRA = "assets.extra"
@@ -64,33 +62,28 @@ def new_version(folder, version=None):
         UserError: the version exists already, or the folder cannot be written.
     """
     folder = pathlib.Path(folder)
-    aside = folder / f".{version or 'next'}.{os.getpid()}"
     if version is not None:
         _check_free(folder / str(version))
-    new = NewVersion(aside)
     try:
-        shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
-        folder.mkdir(parents=True, exist_ok=True)
-        aside.mkdir()
-        yield new
-        for path in (*aside.rglob("*"), aside):
-            flush(path)
-        new.number = _place(aside, folder, version)
-        new.target = folder / str(new.number)
-        flush(folder)
+        with aside(folder / str(version or "next")) as unfinished:
+            unfinished.mkdir()
+            new = NewVersion(unfinished)
+            yield new
+            flush_all(unfinished)
+            new.number = _place(unfinished, folder, version)
+            new.target = folder / str(new.number)
+            flush(folder)
     except (OSError, tf.errors.ResourceExhaustedError) as error:
         reason = getattr(error, "message", error)
         raise UserError(f"{folder} cannot be written: {reason}. Make room there, or give another --output.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
-def _place(aside, folder, version):
+def _place(unfinished, folder, version):
     """Renames a finished folder to its number, which it returns; others may be exporting here, too."""
     while True:
         target = folder / str(version or next_version(folder))
         try:
-            aside.rename(target)
+            unfinished.rename(target)  # fails where there is a version: it has files, and is no empty folder
             return int(target.name)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):

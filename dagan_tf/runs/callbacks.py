@@ -9,6 +9,7 @@ import keras
 import numpy as np
 
 from dagan_tf.errors import UserError
+from dagan_tf.files import remove_unfinished
 from dagan_tf.runs import checkpoint
 
 
@@ -109,7 +110,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Brings a compiled `DAGAN` to the run's newest checkpoint, if there is one; `UserError` if it does not fit."""
         newest = checkpoint.latest(self.run.checkpoints)
         if self.writes:
-            checkpoint.remove_unfinished(self.run.checkpoints)
+            remove_unfinished(self.run.checkpoints, checkpoint.NAMES)  # no other process writes: the run is held
         if newest is None:
             return
         state = checkpoint.read_state(newest)

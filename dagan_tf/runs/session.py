@@ -7,16 +7,16 @@ import keras
 import tensorflow as tf
 
 from dagan_tf.config import RunOptions
-from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.data.cache import cached
 from dagan_tf.data.datasets.sources import open_source
+from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.features.vgg19 import VGG19Features
 from dagan_tf.runs.callbacks import Checkpoints, NotFiniteError, StopOnNaN, StopOnSignal, check_finite
-from dagan_tf.training.dagan import DAGAN
 from dagan_tf.runs.devices import Distribution
 from dagan_tf.runs.failures import plain_disk_errors, plain_host_errors
 from dagan_tf.runs.recorders import History, Samples, SampleSheet
+from dagan_tf.training.dagan import DAGAN
 from dagan_tf.training.schedule import make_optimizers
 
 SAMPLES = 6

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from dagan_tf.runs.recorders import History
 from dagan_tf.runs.folder import Run
+from dagan_tf.runs.recorders import History
 
 LINES = [json.dumps({"epoch": n, "step": 3 * n, "g_hinge": 0.5}) for n in (1, 2, 3)]
 

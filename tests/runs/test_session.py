@@ -12,8 +12,7 @@ from PIL import Image
 
 from dagan_tf.config import DataConfig, RunOptions
 from dagan_tf.errors import StorageError, UserError
-from dagan_tf.runs import checkpoint
-from dagan_tf.runs import session
+from dagan_tf.runs import checkpoint, session
 from dagan_tf.runs.folder import Run, load_model
 from tests.helpers import tiny_config
 
