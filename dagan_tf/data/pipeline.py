@@ -16,6 +16,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dagan_tf.errors import UserError
+from dagan_tf.images import from_uint8_tensor
 
 PREFETCH = 4  # batches, for each replica
 
@@ -236,4 +237,4 @@ def _plain(example):
 def _scale(batch):
     if "image" not in batch:
         return batch
-    return {**batch, "image": tf.cast(batch["image"], tf.float32) / 127.5 - 1.0}
+    return {**batch, "image": from_uint8_tensor(batch["image"])}

@@ -19,8 +19,7 @@ import tensorflow as tf
 from dagan_tf.config import TFLITE_KINDS
 from dagan_tf.errors import UserError
 from dagan_tf.exports.quality import psnr
-from dagan_tf.exports.signatures import to_levels
-from dagan_tf.images import to_uint8
+from dagan_tf.images import to_uint8, to_uint8_tensor
 
 # What loses most in 8 bits and stays in float: the one-hot map; the sums and products of SPADE and of the residuals,
 # whose ranges are those of rare pixels; and the last blocks' own convolutions, which read and write these at the
@@ -75,7 +74,7 @@ def _save_fixed_batch(generator, folder):
 
     def image(label_map, instance_map=None):
         batch = {"label": label_map} | ({} if instance_map is None else {"instance": instance_map})
-        return {"image": to_levels(generator(batch))}
+        return {"image": to_uint8_tensor(generator(batch))}
 
     specs = {name: tf.TensorSpec((1, *size), tf.int32, name) for name in names}
     module = tf.Module()

@@ -1,12 +1,10 @@
 """Warm-up requests: what a model server runs before it says that a model is ready, so that no client waits for it."""
 
-import io
-
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
 from dagan_tf.exports.signatures import ATTENTION, DEFAULT, PNG, label_dtype
+from dagan_tf.images import encode_png
 
 FILE = "tf_serving_warmup_requests"
 
@@ -14,18 +12,12 @@ FILE = "tf_serving_warmup_requests"
 def inputs(config, dataset):
     """One request for each signature, a map of the first class: `{signature: {input: array}}`."""
     maps = {"label_map": np.zeros((1, *config.image_size), label_dtype(config.num_classes).as_numpy_dtype)}
-    files = {"label_png": _png(np.full(config.image_size, dataset.first_id, np.uint16))}
+    files = {"label_png": encode_png(np.full(config.image_size, dataset.first_id, np.uint16))}
     if config.use_instance_edges:
         maps["instance_map"] = np.zeros((1, *config.image_size), np.int32)
-        files["instance_png"] = _png(np.zeros(config.image_size, np.uint16))
+        files["instance_png"] = encode_png(np.zeros(config.image_size, np.uint16))
     inputs = {DEFAULT: maps, PNG: {name: np.array([file], object) for name, file in files.items()}}
     return inputs | ({ATTENTION: maps} if config.attention != "none" else {})
-
-
-def _png(ids):
-    file = io.BytesIO()
-    Image.fromarray(ids).save(file, "PNG")
-    return file.getvalue()
 
 
 def write(path, requests, name):
