@@ -12,6 +12,7 @@ import types
 
 from dagan_tf.errors import HostLostError, UserError
 from dagan_tf.presets import PRESETS
+from dagan_tf.signals import handling
 
 
 def add_flags(parser, title, config_class, names, preset_part=None, default=None):
@@ -135,12 +136,8 @@ def stoppable():
             print(f"\nstopped by {signal.Signals(received[0]).name}", file=sys.stderr)
             sys.exit(128 + received[0])
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling(stop):
         yield check
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -17,7 +17,7 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"semantics", "losses"},
     {"presets"},
     {"config"},
-    {"errors", "files", "images"},
+    {"errors", "files", "images", "signals"},
 ]
 NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "presets.py")
 

@@ -5,7 +5,6 @@ same numbers but for the order of sums. TensorFlow is imported inside functions:
 reads while it is imported.
 """
 
-import contextlib
 import json
 import os
 import re
@@ -14,6 +13,7 @@ import sys
 import zlib
 
 from dagan_tf.errors import HostLostError, UserError
+from dagan_tf.signals import handling
 
 XLA_VARIABLE = "TF_XLA_FLAGS"
 CLUSTERING = "--tf_xla_auto_jit=2"
@@ -210,7 +210,9 @@ def open_distribution(options, semantics="auto", batch_size=None, accumulate=1):
         return Distribution(tf.distribute.get_strategy(), wanted and semantics != "patch_table")
     if strategy == "multi_worker":
         print(f"Waiting for all {workers} hosts (Ctrl-C ends it): TF_CONFIG is {os.environ['TF_CONFIG']}", flush=True)
-        with _interrupts_end_the_process():
+        # While TensorFlow waits it runs no Python, so SIGINT has to end the process by itself; SIGTERM it takes, and
+        # keeps, for itself, until the end of this block.
+        with handling(signal.SIG_DFL, [signal.SIGINT]):
             return Distribution(_multi_worker_strategy(), workers=workers)
     # TensorFlow adds up CPUs' values on one of them: with XLA two CPUs (not eight) end in "Multiple CPU devices". The
     # other way takes eight of them many minutes to trace.
@@ -225,18 +227,6 @@ def _most_that_share(count, batch_size, accumulate):
     if found < count:
         print(f"{found} of {count} GPUs: a batch of {batch_size} is shared equally (see --batch-size)", flush=True)
     return found
-
-
-@contextlib.contextmanager
-def _interrupts_end_the_process():
-    """SIGINT at once: while TensorFlow waits it lets no Python run. SIGTERM it has taken for itself, until here."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _multi_worker_strategy():
