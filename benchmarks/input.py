@@ -57,7 +57,7 @@ def source(preset, name, data):
     from dagan_tf.data import FolderSource
 
     labels, instances = (folder and data / folder for folder in FOLDERS[name])
-    return Repeated(FolderSource(labels, data / PHOTOS[name], instances, spec=preset.dataset))
+    return Repeated(FolderSource(labels, data / PHOTOS[name], instances, spec=preset.labels))
 
 
 def rate(examples, preset, seconds):

@@ -83,7 +83,7 @@ def _source(case, count, data):
     if not is_real(case.preset, data):
         return ProceduralFacades(count, case.size)
     labels, instances = (folder and Path(data) / folder for folder in FOLDERS[case.preset])
-    return FolderSource(labels, instance_dir=instances, spec=PRESETS[case.preset].dataset)
+    return FolderSource(labels, instance_dir=instances, spec=PRESETS[case.preset].labels)
 
 
 def regions(label):

@@ -25,7 +25,7 @@ def add_flags(parser, title, config_class, names, preset_part=None, default=None
         title: of the group in `--help`.
         config_class: one of the dataclasses of `dagan_tf.config`.
         names: the fields that get a flag.
-        preset_part: "model", "dataset" or "train" where presets set the fields, for the defaults that `--help` shows.
+        preset_part: "model", "labels" or "train" where presets set the fields, for the defaults that `--help` shows.
         default: what `--help` shows instead where the default is none of the fields', such as "the run's".
     """
     group = parser.add_argument_group(title)

@@ -260,7 +260,7 @@ class RunConfig:
     """Everything that decides a run's numbers, as it is written to the run folder."""
 
     model: ModelConfig
-    dataset: LabelSpec
+    labels: LabelSpec
     data: DataConfig
     train: TrainConfig
 
@@ -273,7 +273,7 @@ class RunConfig:
         """The configuration of `to_dict`'s dictionary; what does not fit raises `UserError`."""
         missing = [f.name for f in dataclasses.fields(cls) if f.name not in values]
         if missing:
-            raise UserError(f"A run's configuration has the parts model, dataset, data and train; missing: {missing}.")
+            raise UserError(f"A run's configuration has the parts model, labels, data and train; missing: {missing}.")
         return cls(**{f.name: f.type.from_dict(values[f.name]) for f in dataclasses.fields(cls)})
 
     def without_locations(self):

@@ -64,7 +64,7 @@ def to_run(arguments):
     if arguments.discriminator:
         load_pytorch_weights(model.discriminator, read_state(arguments.discriminator))
     checkpoint.save(model, run.checkpoints, {"converted_from": pathlib.Path(arguments.generator).name})
-    spec = preset.dataset_with(num_classes=config.num_classes)
+    spec = preset.labels_with(num_classes=config.num_classes)
     run.write_config(RunConfig(config, spec, DataConfig(), preset.train))
     loaded = "generator and discriminator" if arguments.discriminator else "generator (discriminator: fresh weights)"
     print(f"Converted {loaded}; python -m dagan_tf.generate --run {run.path} makes pictures with it")

@@ -116,7 +116,7 @@ def main(argv=None):
     trained, precision = model.inference_generator, arguments.precision
     generator = fold(trained, precision, **cli.given(arguments, ModelConfig))
     weights = "generator" if model.ema_generator is None else "moving average"
-    card = model_card(folder.name, generator, config.dataset, int(model.step), weights)
+    card = model_card(folder.name, generator, config.labels, int(model.step), weights)
     size = generator.config.image_size
     print(f"{checkpoint}: step {card['step']}, weights of the {weights}, {'x'.join(map(str, size))}", flush=True)
     # Before anything is written: the run's data may have moved.
@@ -124,7 +124,7 @@ def main(argv=None):
     if arguments.tflite is not None or precision != "float32":
         examples = maps.of_run(config, size, arguments.data_dir, arguments.labels, arguments.instances)
     with cli.stoppable() as check_stopped, version.new_version(folder, arguments.version) as new:
-        version.write(generator, config.dataset, new.path, card)
+        version.write(generator, config.labels, new.path, card)
         check_saved_model(new.path, trained, generator.config, precision, examples)
         if arguments.tflite is not None:
             kinds = list(dict.fromkeys(arguments.tflite or TFLITE_KINDS))

@@ -50,7 +50,7 @@ def load(arguments):
     from dagan_tf.runs.folder import load_model
 
     model, config, _ = load_model(arguments.run, arguments.checkpoint)
-    return model.inference_generator, config.dataset
+    return model.inference_generator, config.labels
 
 
 def load_weights(path, preset, flags):
@@ -75,7 +75,7 @@ def load_weights(path, preset, flags):
     else:
         generator = Generator(described.model.replace(**{"cam_levels": "last", **flags}))
         load_pytorch_weights(generator, read_state(path))
-    return generator, described.dataset_with(num_classes=generator.config.num_classes)
+    return generator, described.labels_with(num_classes=generator.config.num_classes)
 
 
 def load_keras(path, preset):
@@ -90,7 +90,7 @@ def load_keras(path, preset):
         raise UserError(f"{path} could not be loaded as a DAGAN or a generator: {error}") from error
     generator = model.inference_generator if isinstance(model, DAGAN) else model
     classes = generator.config.num_classes
-    return generator, get_preset(preset).dataset_with(num_classes=classes) if preset else LabelSpec(classes)
+    return generator, get_preset(preset).labels_with(num_classes=classes) if preset else LabelSpec(classes)
 
 
 def open_labels(arguments, spec, needs_instances):

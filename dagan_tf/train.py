@@ -49,7 +49,7 @@ def parser():
     cli.add_flags(result, "devices and input", RunOptions, DEVICE_FIELDS)
     cli.add_flags(result, "checkpoints and samples", RunOptions, RECORD_FIELDS)
     cli.add_flags(result, "data", DataConfig, DATA_FIELDS)
-    cli.add_flags(result, "label files", LabelSpec, ("first_id", "unknown_id"), "dataset")
+    cli.add_flags(result, "label files", LabelSpec, ("first_id", "unknown_id"), "labels")
     cli.add_flags(result, "model", ModelConfig, MODEL_FIELDS, "model")
     cli.add_flags(result, "training", TrainConfig, TRAIN_FIELDS, "train")
     return result
@@ -63,7 +63,7 @@ def resolve(arguments, data=DataConfig()):  # noqa: B008 - frozen
     preset = _preset(arguments.preset, data.dataset, model)
     return RunConfig(
         model=preset.model.replace(**model),
-        dataset=preset.dataset_with(**spec),
+        labels=preset.labels_with(**spec),
         data=data,
         train=preset.train.replace(**cli.given(arguments, TrainConfig)),
     )
@@ -102,7 +102,7 @@ def open_run(arguments):
 
 def check_same(saved, arguments):
     """The saved `RunConfig`, with its data where it lies now; other differences raise `UserError` with the fields."""
-    parts = {"model": ModelConfig, "dataset": LabelSpec, "data": DataConfig, "train": TrainConfig}
+    parts = {"model": ModelConfig, "labels": LabelSpec, "data": DataConfig, "train": TrainConfig}
     if arguments.preset:
         changed = resolve(arguments, saved.data)
     else:

@@ -19,7 +19,7 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"config"},
     {"errors", "files", "images", "signals"},
 ]
-NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "presets.py")
+NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "presets")
 
 
 @pytest.mark.parametrize("name", dagan_tf.__all__)

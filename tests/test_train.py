@@ -30,20 +30,20 @@ def test_flags_override_the_preset():
     config = resolve("--preset", "ade20k", "--base-filters", "32", "--batch-size", "2", "--seed", "5")
     assert (config.model.num_classes, config.model.base_filters, config.model.depth) == (151, 32, "normal")
     assert (config.train.batch_size, config.train.seed, config.train.epochs) == (2, 5, 100)
-    assert (config.dataset.first_id, config.dataset.unknown_id) == (1, 0)
+    assert (config.labels.first_id, config.labels.unknown_id) == (1, 0)
     assert resolve().data.dataset == "facades"
     assert resolve().model.image_size == (1024, 1024)
 
 
 def test_own_classes_lose_the_presets_names_and_colours():
     config = resolve("--preset", "facades", "--num-classes", "5")
-    assert (config.model.num_classes, config.dataset.num_classes, config.dataset.palette) == (5, 5, ())
+    assert (config.model.num_classes, config.labels.num_classes, config.labels.palette) == (5, 5, ())
 
 
 def test_own_pairs():
     pairs = ["--dataset", "folder", "--label-dir", "a", "--image-dir", "b"]
     config = resolve(*pairs, "--num-classes", "7")
-    assert (config.model.num_classes, config.dataset.num_classes, config.model.image_size) == (7, 7, (256, 256))
+    assert (config.model.num_classes, config.labels.num_classes, config.model.image_size) == (7, 7, (256, 256))
     with pytest.raises(UserError, match="--num-classes"):
         resolve(*pairs)
 
@@ -169,7 +169,7 @@ def test_resume_takes_the_flags_of_the_start_again(finished_run):
     assert "train.decay_epochs: the run has 1, given was 50" in str(error.value)
     arguments.decay_epochs = 1
     assert train.check_same(config, arguments) == config
-    stored = type(config)(config.model, config.dataset, DataConfig(data_dir="/data"), config.train)
+    stored = type(config)(config.model, config.labels, DataConfig(data_dir="/data"), config.train)
     arguments.dataset = "facades"
     del arguments.num_examples
     assert train.check_same(stored, arguments).data.data_dir == "/data"
@@ -197,7 +197,7 @@ def test_dry_run_of_a_run_prints_its_configuration_and_changes_nothing(finished_
 
 def test_data_may_move_while_a_run_rests(finished_run):
     saved = finished_run[0].read_config()
-    moved = type(saved)(saved.model, saved.dataset, DataConfig(data_dir="old"), saved.train)
+    moved = type(saved)(saved.model, saved.labels, DataConfig(data_dir="old"), saved.train)
     arguments = train.parser().parse_args(["--resume", "run", "--data-dir", "new"])
     assert train.check_same(moved, arguments).data.data_dir == "new"
 

@@ -20,7 +20,7 @@ def model_card(name, generator, dataset, step, weights):
         step: training steps that the weights have seen.
         weights: "generator" or "moving average".
     """
-    own = [preset for preset, values in PRESETS.items() if values.dataset == dataset]
+    own = [preset for preset, values in PRESETS.items() if values.labels == dataset]
     return {
         "name": name,
         "model": "Dual Attention GAN: label map to photograph (Tang, Bai, Sebe, ACM MM 2020)",

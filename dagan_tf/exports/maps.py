@@ -48,9 +48,9 @@ def of_run(config, size, data_dir=None, labels=None, instances=None):
 
     def source(split):
         if labels:
-            return FolderSource(labels, instance_dir=instances, spec=config.dataset) if split == "train" else None
+            return FolderSource(labels, instance_dir=instances, spec=config.labels) if split == "train" else None
         data = config.data if data_dir is None else config.data.replace(data_dir=data_dir)
-        return open_source(data, config.dataset, size, split, config.train.seed)
+        return open_source(data, config.labels, size, split, config.train.seed)
 
     try:
         train, test = source("train"), source("test")

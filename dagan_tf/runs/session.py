@@ -42,7 +42,7 @@ def training_pipeline(config, cache=None, verbose=0):
         verbose: whether to show the progress of filling it.
     """
     load_size = tuple(round(side * config.train.load_scale) for side in config.model.image_size)
-    source = open_source(config.data, config.dataset, load_size, "train", config.train.seed)
+    source = open_source(config.data, config.labels, load_size, "train", config.train.seed)
     _check_instances(config, source)
     if cache:
         bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
@@ -69,12 +69,12 @@ def _check_instances(config, source):
 def sample_sheet(config):
     """The `SampleSheet` of a run: the first examples of the test split, or of the training split without one."""
     size = config.model.image_size
-    sources = (open_source(config.data, config.dataset, size, s, config.train.seed) for s in ("test", "train"))
+    sources = (open_source(config.data, config.labels, size, s, config.train.seed) for s in ("test", "train"))
     source = next(s for s in sources if s is not None)
     count = min(SAMPLES, len(source))
     pipeline = Pipeline(source, size, count, training=False)
     with pipeline.plain_errors():
-        return SampleSheet(next(iter(pipeline.epoch())), config.dataset)
+        return SampleSheet(next(iter(pipeline.epoch())), config.labels)
 
 
 def build_model(config, steps_per_epoch, distribution=ONE_DEVICE):

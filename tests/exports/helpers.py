@@ -29,7 +29,7 @@ class Exported(NamedTuple):
 
 def sample_maps(config, count=4, split="test"):
     """Label maps of a run."""
-    source = open_source(config.data, config.dataset, config.model.image_size, split, config.train.seed)
+    source = open_source(config.data, config.labels, config.model.image_size, split, config.train.seed)
     return next(iter(Pipeline(source, config.model.image_size, count, training=False).epoch()))["label"].numpy()
 
 

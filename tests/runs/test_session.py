@@ -106,7 +106,7 @@ def test_a_stopped_run_continues_to_the_same_numbers(finished_run, tmp_path, act
 
 def test_a_stopped_run_with_the_patch_table_continues_to_the_same_numbers(tmp_path, act_at_step):
     config = tiny_config()
-    config = type(config)(config.model.replace(semantics="patch_table"), config.dataset, config.data, config.train)
+    config = type(config)(config.model.replace(semantics="patch_table"), config.labels, config.data, config.train)
     whole, _ = start(tmp_path / "whole", config)
     act_at_step(4, lambda model: os.kill(os.getpid(), signal.SIGTERM))
     stopped, outcome = start(tmp_path / "stopped", config)
@@ -142,7 +142,7 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
     Image.fromarray(np.full((40, 40), 77, "uint8")).save(bad)
     data = DataConfig(dataset="folder", label_dir=str(labels), image_dir=str(images))
     run = Run(tmp_path / "run")
-    config = type(config)(config.model, config.dataset.replace(palette=()), data, config.train)
+    config = type(config)(config.model, config.labels.replace(palette=()), data, config.train)
     run.write_config(config)
     with pytest.raises(UserError, match=rf"{bad.name}.*id 77 \(1600 pixels\)"):
         session.train(config, run, verbose=0)
@@ -155,7 +155,7 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
 def test_a_run_whose_data_changed_does_not_resume(finished_run, tmp_path, examples, steps):
     run = Run(shutil.copytree(finished_run[0].path, tmp_path / "copy"))
     config = run.read_config()
-    fewer = type(config)(config.model, config.dataset, config.data.replace(num_examples=examples), config.train)
+    fewer = type(config)(config.model, config.labels, config.data.replace(num_examples=examples), config.train)
     match = f"had 12 examples and 3 steps an epoch.*there are {examples} examples and {steps} steps"
     with pytest.raises(UserError, match=match):
         session.train(fewer, run, resume=True, verbose=0)
@@ -170,7 +170,7 @@ def test_left_over_checkpoints_are_a_run(tmp_path, finished_run):
 
 def test_instances_are_asked_for_where_the_model_reads_them():
     config = tiny_config()
-    config = type(config)(config.model.replace(use_instance_edges=True), config.dataset, config.data, config.train)
+    config = type(config)(config.model.replace(use_instance_edges=True), config.labels, config.data, config.train)
     with pytest.raises(UserError, match="--instance-dir"):
         session.training_pipeline(config)
 

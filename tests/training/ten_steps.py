@@ -14,7 +14,7 @@ import numpy as np
 
 from dagan_tf import cli
 from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
-from dagan_tf.presets import FACADES
+from dagan_tf.presets import facades
 from dagan_tf.runs.devices import open_distribution, set_xla_flags
 
 STEPS, WARM_STEPS = 10, 120
@@ -26,8 +26,8 @@ def config(rate, semantics="dense", **train):
     options = {"epochs": 1000, "decay_epochs": 0, "batch_size": 8, "perceptual": "off", "ema": 0.9, **train}
     rates = {"generator_rate": rate, "discriminator_rate": 4 * rate}
     data = DataConfig(dataset="procedural", num_examples=8 * STEPS)
-    model = FACADES.model.replace(**size, semantics=semantics)
-    return RunConfig(model, FACADES.dataset, data, TrainConfig(**rates, **options))
+    model = facades.MODEL.replace(**size, semantics=semantics)
+    return RunConfig(model, facades.LABELS, data, TrainConfig(**rates, **options))
 
 
 def recorder():

@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from dagan_tf.data.folder import LABEL, PHOTO, FileSource, find_files, pair, read_label
 from dagan_tf.errors import UserError
-from dagan_tf.presets import FACADES
+from dagan_tf.presets.facades import LABELS
 
 HOMEPAGE = "https://cmp.felk.cvut.cz/~tylecr1/facade/"
 URLS = {"train": HOMEPAGE + "CMP_facade_DB_base.zip", "test": HOMEPAGE + "CMP_facade_DB_extended.zip"}
@@ -68,7 +68,7 @@ class CmpFacades(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, folder, split):
         for label, image in zip(*_facade_files(folder, split), strict=True):
-            classes = read_label(label, FACADES.dataset)
+            classes = read_label(label, LABELS)
             yield label.stem, {"image": image, "label": classes[:, :, None], "name": label.stem}
 
 

@@ -3,7 +3,7 @@
 from dagan_tf.data.folder import FolderSource
 from dagan_tf.data.procedural.facades import ProceduralFacades
 from dagan_tf.errors import UserError
-from dagan_tf.presets import FACADES
+from dagan_tf.presets.facades import LABELS
 
 PROCEDURAL_TEST_EXAMPLES = 50
 
@@ -35,7 +35,7 @@ def open_source(data, spec, size, split, seed=0):
 
 def _check_facades(data, spec):
     """Both kinds of facades have the classes of their preset: with others the networks would not fit the ids."""
-    own = FACADES.dataset
+    own = LABELS
     if (spec.num_classes, spec.first_id, spec.unknown_id) != (own.num_classes, own.first_id, own.unknown_id):
         raise UserError(
             f"The dataset {data.dataset} has ids 0 to {own.num_classes - 1}, {own.num_classes} classes. Received: "

@@ -15,9 +15,9 @@ from PIL import Image
 from dagan_tf.data.datasets import facades
 from dagan_tf.data.datasets.facades import CmpFacades, facades_from_folder, facades_from_tfds
 from dagan_tf.errors import UserError
-from dagan_tf.presets import FACADES
+from dagan_tf.presets.facades import LABELS
 
-SPEC = FACADES.dataset
+SPEC = LABELS
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/facades"
 real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"the CMP facades are not at {REAL}")
 

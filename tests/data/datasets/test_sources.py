@@ -7,7 +7,7 @@ from PIL import Image
 from dagan_tf.config import DataConfig, LabelSpec
 from dagan_tf.data.datasets.sources import open_source
 from dagan_tf.errors import UserError
-from dagan_tf.presets import FACADES
+from dagan_tf.presets import facades
 
 
 def write_facades(folder, prefix, count):
@@ -19,7 +19,7 @@ def write_facades(folder, prefix, count):
 
 def test_procedural():
     data = DataConfig(dataset="procedural", num_examples=7)
-    train, test = (open_source(data, FACADES.dataset, (32, 64), split, seed=1) for split in ("train", "test"))
+    train, test = (open_source(data, facades.LABELS, (32, 64), split, seed=1) for split in ("train", "test"))
     assert (len(train), len(test)) == (7, 50)
     assert train[0]["label"].shape == (32, 64)
     assert not np.array_equal(train[0]["label"], test[0]["label"])
@@ -28,12 +28,12 @@ def test_procedural():
 def test_facades_in_a_folder(tmp_path):
     write_facades(tmp_path / "base", "cmp_b", 3)
     data = DataConfig(data_dir=str(tmp_path))
-    source = open_source(data, FACADES.dataset, (32, 32), "train")
+    source = open_source(data, facades.LABELS, (32, 32), "train")
     assert len(source) == 3
     assert (source[2]["label"] == 3).all()
-    assert open_source(data, FACADES.dataset, (32, 32), "test") is None  # only the base zip was unpacked
+    assert open_source(data, facades.LABELS, (32, 32), "test") is None  # only the base zip was unpacked
     write_facades(tmp_path / "extended", "cmp_x", 2)
-    assert len(open_source(data, FACADES.dataset, (32, 32), "test")) == 2
+    assert len(open_source(data, facades.LABELS, (32, 32), "test")) == 2
 
 
 def test_damaged_test_facades_are_not_passed_over(tmp_path):
@@ -41,7 +41,7 @@ def test_damaged_test_facades_are_not_passed_over(tmp_path):
     write_facades(tmp_path / "extended", "cmp_x", 2)
     (tmp_path / "extended" / "cmp_x0001.jpg").unlink()
     with pytest.raises(UserError, match="cmp_x0001"):
-        open_source(DataConfig(data_dir=str(tmp_path)), FACADES.dataset, (32, 32), "test")
+        open_source(DataConfig(data_dir=str(tmp_path)), facades.LABELS, (32, 32), "test")
 
 
 def test_facades_have_thirteen_classes():
@@ -53,7 +53,7 @@ def test_facades_have_thirteen_classes():
 def test_missing_facades_fail_for_both_splits(tmp_path):
     for split in ("train", "test"):
         with pytest.raises(UserError, match="nowhere"):
-            open_source(DataConfig(data_dir=str(tmp_path / "nowhere")), FACADES.dataset, (32, 32), split)
+            open_source(DataConfig(data_dir=str(tmp_path / "nowhere")), facades.LABELS, (32, 32), split)
 
 
 def test_own_pairs_have_no_test_split(tmp_path):
