@@ -1,16 +1,18 @@
-"""What a model is (`ModelConfig`), what a dataset is (`LabelSpec`, `DataConfig`), how a run goes (`TrainConfig`), and
-what it takes to carry it out (`RunOptions`).
+"""What a model is (`ModelConfig`), where its examples come from and what their labels mean (`DataConfig`, `LabelSpec`),
+how it is trained (`TrainConfig`), and what it takes to carry a run out (`RunOptions`).
 
 Frozen dataclasses of plain values: they compare, print and go to JSON and back unchanged. Every field carries
 its help text, from which the commands make their flags.
 """
 
 import dataclasses
-import json
 import operator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dagan_tf.errors import UserError, check_choice
+from dagan_tf.fields import Config
+from dagan_tf.fields import field as _field
+from dagan_tf.labels import LabelSpec
 
 ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
@@ -26,19 +28,6 @@ TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
 LOCATIONS = ("data_dir", "label_dir", "image_dir", "instance_dir")
 
 
-def _field(default, help, choices=None):
-    """A dataclass field with the text and the choices that its command line flag shows."""
-    metadata = {"help": help, "choices": choices}
-    if default is dataclasses.MISSING:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-def _tuples(value):
-    """JSON's lists as tuples, inside lists, too."""
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
 def _size(value):
     """(height, width) of a pair of whole numbers, also NumPy's, or of one number."""
     try:
@@ -48,39 +37,6 @@ def _size(value):
     if len(size) != 2 or min(size) < 1:
         raise UserError(f"image_size must be (height, width), two whole numbers above 0. Received: {value!r}.")
     return size
-
-
-class Config:
-    """What the configurations share: JSON both ways and a comparison by field."""
-
-    def to_dict(self):
-        """The fields as a dictionary of JSON values (tuples become lists)."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_dict(cls, values):
-        """The configuration of `to_dict`'s dictionary. Unknown and missing names raise `UserError`."""
-        names = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - names)
-        if unknown:
-            raise UserError(
-                f"{cls.__name__} has no field {', '.join(unknown)}; its fields are {', '.join(sorted(names))}."
-            )
-        required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
-        missing = sorted(required - set(values))
-        if missing:
-            raise UserError(f"{cls.__name__} needs {', '.join(missing)}.")
-        return cls(**{name: _tuples(value) for name, value in values.items()})
-
-    def replace(self, **overrides):
-        """The same configuration with some fields changed; an unknown name raises `UserError`."""
-        return type(self).from_dict({**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, **overrides})
-
-    def _check_positive(self, *names):
-        for name in names:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(f"{name} must be a whole number of at least 1. Received: {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -128,20 +84,6 @@ class ModelConfig(Config):
     def semantic_channels(self):
         """Channels of the one-hot map, with the edge channel where it is used."""
         return self.num_classes + int(self.use_instance_edges)
-
-
-@dataclass(frozen=True)
-class LabelSpec(Config):
-    """How the label files of a dataset name its classes.
-
-    An id in a file becomes class ``id - first_id``; `unknown_id`, where there is one, becomes the last class.
-    """
-
-    num_classes: int = _field(dataclasses.MISSING, "classes as the networks see them")
-    first_id: int = _field(0, "the id in the files that is class 0")
-    unknown_id: int | None = _field(None, "the id in the files that means unlabelled: it becomes the last class")
-    class_names: tuple = _field((), "names by class, where known")
-    palette: tuple = _field((), "colours by class as (red, green, blue), where the dataset has its own")
 
 
 @dataclass(frozen=True)

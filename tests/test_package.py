@@ -16,10 +16,10 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"layers"},
     {"semantics", "losses"},
     {"presets"},
-    {"config"},
+    {"config", "labels", "fields"},
     {"errors", "files", "images", "signals"},
 ]
-NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "presets")
+NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "labels.py", "fields.py", "presets")
 
 
 @pytest.mark.parametrize("name", dagan_tf.__all__)

@@ -17,20 +17,6 @@ def label_dtype(num_classes):
     return tf.uint8 if num_classes <= 256 else tf.int32
 
 
-def class_of(ids, dataset):
-    """The classes that the ids of label files stand for, by a `LabelSpec`; ids of no class leave 0..num_classes-1."""
-    classes = ids - dataset.first_id
-    return (
-        classes if dataset.unknown_id is None else tf.where(ids == dataset.unknown_id, dataset.num_classes - 1, classes)
-    )
-
-
-def ids_of(dataset):
-    """The ids in label files that stand for classes, as a text."""
-    unknown = "" if dataset.unknown_id is None else f" and {dataset.unknown_id}"
-    return f"{dataset.first_id} to {dataset.first_id + dataset.num_classes - 1}{unknown}"
-
-
 def checked(classes, ids, num_classes, name, expected):
     """`classes` (B, H, W), after assertions that there are some and that all lie in 0..num_classes-1.
 
@@ -52,12 +38,12 @@ class Signatures:
 
     Args:
         generator: a folded `Generator` (see `networks.folding.fold`).
-        dataset: `LabelSpec` that says how the ids in PNG files name the classes.
+        labels: the `LabelSpec` of the ids in PNG files.
     """
 
-    def __init__(self, generator, dataset):
+    def __init__(self, generator, labels):
         self.generator = generator
-        self.dataset = dataset
+        self.labels = labels
 
     def serving_default(self, label_map, instance_map=None):
         """Pictures of classes.
@@ -81,8 +67,9 @@ class Signatures:
         Returns:
             `image_bytes` strings (B,), PNG files. Their name makes REST send them as base64.
         """
-        ids, classes = self._decoded(label_png, "label_png"), self.generator.config.num_classes
-        batch = {"label": checked(class_of(ids, self.dataset), ids, classes, "label_png", ids_of(self.dataset))}
+        ids = self._decoded(label_png, "label_png")
+        classes, count = self.labels.to_classes(ids, tf.where), self.generator.config.num_classes
+        batch = {"label": checked(classes, ids, count, "label_png", self.labels.describe_ids())}
         if instance_png is not None:
             batch["instance"] = _as_many(self._decoded(instance_png, "instance_png"), ids, "instance_png")
         return {"image_bytes": tf.io.encode_png(to_uint8_tensor(self.generator(batch)))}

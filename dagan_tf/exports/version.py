@@ -100,19 +100,19 @@ def _check_free(target):
         )
 
 
-def write(generator, dataset, folder, card):
+def write(generator, labels, folder, card):
     """Writes SavedModel, warm-up requests and model card.
 
     Args:
         generator: a folded `Generator`.
-        dataset: the `LabelSpec` of its label files.
+        labels: the `LabelSpec` of its label files.
         folder: an empty folder, for example that of `new_version`.
         card: the dictionary of `card.model_card`.
     """
-    Signatures(generator, dataset).save(folder)
+    Signatures(generator, labels).save(folder)
     extra = folder / EXTRA
     extra.mkdir()
-    warm_up.write(extra / warm_up.FILE, warm_up.inputs(generator.config, dataset), card["name"])
+    warm_up.write(extra / warm_up.FILE, warm_up.inputs(generator.config, labels), card["name"])
     (extra / CARD).write_text(json.dumps(card, indent=2) + "\n")
 
 

@@ -9,10 +9,10 @@ from dagan_tf.images import encode_png
 FILE = "tf_serving_warmup_requests"
 
 
-def inputs(config, dataset):
+def inputs(config, labels):
     """One request for each signature, a map of the first class: `{signature: {input: array}}`."""
     maps = {"label_map": np.zeros((1, *config.image_size), label_dtype(config.num_classes).as_numpy_dtype)}
-    files = {"label_png": encode_png(np.full(config.image_size, dataset.first_id, np.uint16))}
+    files = {"label_png": encode_png(np.full(config.image_size, labels.id_of(0), np.uint16))}
     if config.use_instance_edges:
         maps["instance_map"] = np.zeros((1, *config.image_size), np.int32)
         files["instance_png"] = encode_png(np.zeros(config.image_size, np.uint16))

@@ -1,0 +1,52 @@
+"""What all configurations share: fields that carry their help text, JSON both ways, and checks of values."""
+
+import dataclasses
+import json
+
+from dagan_tf.errors import UserError
+
+
+def field(default, help, choices=None):
+    """A dataclass field with the text and the choices that its command line flag shows; MISSING: it has no default."""
+    return dataclasses.field(default=default, metadata={"help": help, "choices": choices})
+
+
+class Config:
+    """The base of the frozen dataclasses that describe models, data, training and runs.
+
+    They hold plain values only: they compare, print and go to JSON and back unchanged.
+    """
+
+    def to_dict(self):
+        """The fields as a dictionary of JSON values (tuples become lists)."""
+        return json.loads(json.dumps(dataclasses.asdict(self)))
+
+    @classmethod
+    def from_dict(cls, values):
+        """The configuration of `to_dict`'s dictionary. Unknown and missing names raise `UserError`."""
+        names = {f.name for f in dataclasses.fields(cls)}
+        unknown = sorted(set(values) - names)
+        if unknown:
+            raise UserError(
+                f"{cls.__name__} has no field {', '.join(unknown)}; its fields are {', '.join(sorted(names))}."
+            )
+        required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
+        missing = sorted(required - set(values))
+        if missing:
+            raise UserError(f"{cls.__name__} needs {', '.join(missing)}.")
+        return cls(**{name: _tuples(value) for name, value in values.items()})
+
+    def replace(self, **overrides):
+        """The same configuration with some fields changed; an unknown name raises `UserError`."""
+        return type(self).from_dict({**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, **overrides})
+
+    def _check_positive(self, *names):
+        for name in names:
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+                raise UserError(f"{name} must be a whole number of at least 1. Received: {value!r}.")
+
+
+def _tuples(value):
+    """JSON's lists as tuples, inside lists, too."""
+    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
