@@ -23,7 +23,6 @@ STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 XLA = ("auto", "on", "off")
 LOSSES = ("g_hinge", "g_feature", "g_perceptual", "d_fake", "d_real")
 SEMANTICS = ("auto", "dense", "patch_table")
-DATASETS = ("facades", "folder", "procedural")
 TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
 LOCATIONS = ("data_dir", "label_dir", "image_dir", "instance_dir")
 
@@ -87,27 +86,67 @@ class ModelConfig(Config):
 
 
 @dataclass(frozen=True)
-class DataConfig(Config):
-    """Where the examples of a run come from."""
+class Dataset:
+    """A row of `DATASETS`: which fields of `DataConfig` belong to a data set, and which of these must be given."""
 
-    dataset: str = _field("facades", "where examples come from", DATASETS)
-    data_dir: str | None = _field(None, "facades: an unpacked copy of the two zip files; without it they are fetched")
-    label_dir: str | None = _field(None, "folder: label maps, grey or palette PNG with class ids")
-    image_dir: str | None = _field(None, "folder: photographs with the same names")
-    instance_dir: str | None = _field(None, "folder: instance maps with the same names, where the model reads edges")
-    num_examples: int = _field(400, "procedural: facades to draw for training")
+    fields: tuple
+    required: tuple = ()
+
+
+DATASETS = {
+    "facades": Dataset(("data_dir",)),
+    "folder": Dataset(("label_dir", "image_dir", "instance_dir"), required=("label_dir", "image_dir")),
+    "procedural": Dataset(("num_examples",)),
+}
+"""The data sets by name; `dagan_tf.data.datasets` has a module of that name for each, which opens it."""
+
+
+def _flag(name):
+    return "--" + name.replace("_", "-")
+
+
+def _datasets_with(name):
+    """The data sets to which a field of `DataConfig` belongs, as a text."""
+    return " or ".join(dataset for dataset, row in DATASETS.items() if name in row.fields)
+
+
+def _data_field(name, default, help):
+    """A field of `DataConfig` whose help text begins with the data sets to which it belongs."""
+    return _field(default, f"{_datasets_with(name)}: {help}")
+
+
+@dataclass(frozen=True)
+class DataConfig(Config):
+    """Where the examples of a run come from.
+
+    Raises:
+        UserError: there is no such data set, one of its required fields is missing, or a field of another one is given.
+    """
+
+    dataset: str = _field("facades", "where examples come from", tuple(DATASETS))
+    data_dir: str | None = _data_field("data_dir", None, "folder of an unpacked copy; without it facades are fetched")
+    label_dir: str | None = _data_field("label_dir", None, "label maps, grey or palette PNG with class ids")
+    image_dir: str | None = _data_field("image_dir", None, "photographs with the same names")
+    instance_dir: str | None = _data_field(
+        "instance_dir", None, "instance maps with the same names, where the model reads edges"
+    )
+    num_examples: int = _data_field("num_examples", 400, "facades to draw for training")
 
     def __post_init__(self):
-        check_choice("dataset", self.dataset, DATASETS)
+        check_choice("dataset", self.dataset, tuple(DATASETS))
         self._check_positive("num_examples")
-        if self.dataset == "folder" and not (self.label_dir and self.image_dir):
-            raise UserError("The dataset folder needs --label-dir and --image-dir: your label maps and photographs.")
-        meant_for = {"data_dir": "facades", "label_dir": "folder", "image_dir": "folder", "instance_dir": "folder"}
-        for name, dataset in meant_for.items():
-            if getattr(self, name) and self.dataset != dataset:
-                flag = "--" + name.replace("_", "-")
+        row = DATASETS[self.dataset]
+        missing = [_flag(name) for name in row.required if not getattr(self, name)]
+        if missing:
+            raise UserError(
+                f"--dataset {self.dataset} needs {' and '.join(map(_flag, row.required))}. Received: no "
+                f"{' and no '.join(missing)}. Give what is missing."
+            )
+        for field in dataclasses.fields(self)[1:]:
+            if field.name not in row.fields and getattr(self, field.name) not in (field.default, ""):
                 raise UserError(
-                    f"{flag} is for --dataset {dataset}. Received: --dataset {self.dataset}. Change one of them."
+                    f"{_flag(field.name)} is for --dataset {_datasets_with(field.name)}. Received: --dataset "
+                    f"{self.dataset}. Change one of them."
                 )
 
 

@@ -58,6 +58,27 @@ def test_own_pairs_need_both_folders():
         DataConfig(dataset="folder", label_dir="labels")
 
 
+@pytest.mark.parametrize(
+    ("dataset", "given", "message"),
+    [
+        ("facades", {"label_dir": "a"}, "--label-dir is for --dataset folder. Received: --dataset facades"),
+        ("procedural", {"data_dir": "a"}, "--data-dir is for --dataset facades. Received: --dataset procedural"),
+        ("facades", {"num_examples": 3}, "--num-examples is for --dataset procedural. Received: --dataset facades"),
+        ("cats", {}, "'facades', 'folder', 'procedural'. Received: 'cats'"),
+    ],
+)
+def test_fields_of_other_data_sets_are_refused(dataset, given, message):
+    with pytest.raises(UserError, match=message):
+        DataConfig(dataset, **given)
+
+
+def test_help_of_data_fields_names_their_data_set():
+    help = {field.name: field.metadata["help"].split(":")[0] for field in dataclasses.fields(DataConfig)}
+    assert help["data_dir"] == "facades"
+    assert help["instance_dir"] == "folder"
+    assert help["num_examples"] == "procedural"
+
+
 def test_missing_and_unknown_fields_are_named():
     with pytest.raises(UserError, match="needs num_classes"):
         LabelSpec.from_dict({})

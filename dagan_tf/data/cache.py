@@ -12,7 +12,7 @@ import threading
 
 import numpy as np
 
-from dagan_tf.data.pipeline import transform
+from dagan_tf.data.transform import transform
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.files import remove_unfinished, replaced
 

@@ -13,8 +13,8 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
+from dagan_tf.data.transform import transform
 from dagan_tf.errors import UserError
 from dagan_tf.images import from_uint8_tensor
 
@@ -37,42 +37,6 @@ def _drain():
     while _busy or len(_calls) > seen:
         seen = len(_calls)
         time.sleep(0.1)
-
-
-def transform(example, image_size, load_scale=1.0, flip=False, rng=None):
-    """Bring one example to the size of the networks.
-
-    Label and instance map are resized by nearest neighbour, the image bicubically, as PIL does it. Both sides are
-    resized: like the release, this does not keep the aspect.
-
-    Args:
-        example: dictionary of `"label"` `(h, w)`, and where there are such `"image"` `(h, w, 3)` uint8 and
-            `"instance"` `(h, w)` int32.
-        image_size: `(height, width)` of the result.
-        load_scale: multiple of `image_size` to resize to before a random crop.
-        flip: mirror half of the examples.
-        rng: `numpy.random.Generator` of crop and flip. None: resize to `image_size`, and nothing else.
-
-    Returns:
-        The dictionary with every array at `(height, width)`, dtypes unchanged.
-    """
-    if rng is None:
-        return {key: _resize(value, image_size, key) for key, value in example.items()}
-    load_size = [round(side * load_scale) for side in image_size]
-    top, left = (int(rng.integers(load - side + 1)) for load, side in zip(load_size, image_size, strict=True))
-    step = -1 if flip and rng.random() < 0.5 else 1
-    result = {}
-    for key, value in example.items():
-        crop = _resize(value, load_size, key)[top : top + image_size[0], left : left + image_size[1]]
-        result[key] = np.ascontiguousarray(crop[:, ::step])
-    return result
-
-
-def _resize(array, size, key):
-    if array.shape[:2] == tuple(size):
-        return array
-    resample = Image.Resampling.BICUBIC if key == "image" else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(array).resize((size[1], size[0]), resample))
 
 
 class Pipeline:
@@ -215,7 +179,8 @@ class Pipeline:
         _busy.add(threading.get_ident())
         try:
             rng = np.random.default_rng((self._seed, epoch, index)) if self._training else None
-            example = transform(_plain(self._source[index]), self._image_size, self._load_scale, self._flip, rng)
+            options = {"load_scale": self._load_scale, "flip": self._flip, "rng": rng}
+            example = transform(_plain(self._source[index]), self._image_size, **options)
             return [example[key] for key in self._dtypes]
         except Exception as error:
             self._failures.append(error)

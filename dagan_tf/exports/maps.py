@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dagan_tf.data.datasets.sources import open_source
+from dagan_tf.data.datasets import open_source
 from dagan_tf.data.folder import FolderSource
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.errors import UserError
@@ -50,7 +50,7 @@ def of_run(config, size, data_dir=None, labels=None, instances=None):
         if labels:
             return FolderSource(labels, instance_dir=instances, spec=config.labels) if split == "train" else None
         data = config.data if data_dir is None else config.data.replace(data_dir=data_dir)
-        return open_source(data, config.labels, size, split, config.train.seed)
+        return open_source(data, config.labels, split=split, size=size, seed=config.train.seed)
 
     try:
         train, test = source("train"), source("test")

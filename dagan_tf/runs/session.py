@@ -8,8 +8,9 @@ import tensorflow as tf
 
 from dagan_tf.config import RunOptions
 from dagan_tf.data.cache import cached
-from dagan_tf.data.datasets.sources import open_source
+from dagan_tf.data.datasets import open_source
 from dagan_tf.data.pipeline import Pipeline
+from dagan_tf.data.transform import load_size
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.features.vgg19 import VGG19Features
 from dagan_tf.runs.callbacks import Checkpoints, NotFiniteError, StopOnNaN, StopOnSignal, check_finite
@@ -41,12 +42,12 @@ def training_pipeline(config, cache=None, verbose=0):
         cache: a folder where its examples are kept decoded and resized, or `None`, see `dagan_tf.data.cache`.
         verbose: whether to show the progress of filling it.
     """
-    load_size = tuple(round(side * config.train.load_scale) for side in config.model.image_size)
-    source = open_source(config.data, config.labels, load_size, "train", config.train.seed)
+    size = load_size(config.model.image_size, config.train.load_scale)
+    source = open_source(config.data, config.labels, split="train", size=size, seed=config.train.seed)
     _check_instances(config, source)
     if cache:
         bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
-        source = cached(source, load_size, cache, lambda done, total: bar.update(done))
+        source = cached(source, size, cache, lambda done, total: bar.update(done))
     return Pipeline(
         source,
         config.model.image_size,
@@ -69,8 +70,11 @@ def _check_instances(config, source):
 def sample_sheet(config):
     """The `SampleSheet` of a run: the first examples of the test split, or of the training split without one."""
     size = config.model.image_size
-    sources = (open_source(config.data, config.labels, size, s, config.train.seed) for s in ("test", "train"))
-    source = next(s for s in sources if s is not None)
+    sources = (
+        open_source(config.data, config.labels, split=split, size=size, seed=config.train.seed)
+        for split in ("test", "train")
+    )
+    source = next(source for source in sources if source is not None)
     count = min(SAMPLES, len(source))
     pipeline = Pipeline(source, size, count, training=False)
     with pipeline.plain_errors():

@@ -72,6 +72,17 @@ class CmpFacades(tfds.core.GeneratorBasedBuilder):
             yield label.stem, {"image": image, "label": classes[:, :, None], "name": label.stem}
 
 
+def open_split(data, labels, *, split, size, seed):
+    """The files of `data.data_dir`, or without it what TensorFlow Datasets fetches; `size` and `seed` are not used.
+
+    Where only the base pairs were unpacked there is no test split.
+    """
+    if data.data_dir is None:
+        return facades_from_tfds(split)
+    only_base = split == "test" and has_split(data.data_dir, "train") and not has_split(data.data_dir, "test")
+    return None if only_base else facades_from_folder(data.data_dir, split, labels)
+
+
 def facades_from_folder(data_dir, split, spec):
     """The facades of an unpacked copy, read where they lie.
 
