@@ -139,14 +139,14 @@ class DataConfig(Config):
         missing = [_flag(name) for name in row.required if not getattr(self, name)]
         if missing:
             raise UserError(
-                f"--dataset {self.dataset} needs {' and '.join(map(_flag, row.required))}. Received: no "
+                f"{_flag('dataset')} {self.dataset} needs {' and '.join(map(_flag, row.required))}. Received: no "
                 f"{' and no '.join(missing)}. Give what is missing."
             )
         for field in dataclasses.fields(self)[1:]:
             if field.name not in row.fields and getattr(self, field.name) not in (field.default, ""):
                 raise UserError(
-                    f"{_flag(field.name)} is for --dataset {_datasets_with(field.name)}. Received: --dataset "
-                    f"{self.dataset}. Change one of them."
+                    f"{_flag(field.name)} is for {_flag('dataset')} {_datasets_with(field.name)}. Received: "
+                    f"{_flag('dataset')} {self.dataset}. Change one of them."
                 )
 
 

@@ -75,7 +75,7 @@ def _above_zero(text):
 
 async def serve(options):
     """Serves until SIGTERM or SIGINT, a second of which ends the process at once; returns how many were cut off."""
-    from dagan_tf.server.app import Server
+    from dagan_tf.server.app import Server, StartError
 
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -96,7 +96,10 @@ async def serve(options):
         starting.cancel()
         await asyncio.wait((starting,))
         return 0
-    starting.result()
+    try:
+        starting.result()
+    except StartError as error:
+        raise UserError(str(error)) from error
     print(server.describe(), flush=True)
     await stopped
     return await server.stop()

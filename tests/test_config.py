@@ -62,9 +62,9 @@ def test_own_pairs_need_both_folders():
     ("dataset", "given", "message"),
     [
         ("facades", {"label_dir": "a"}, "--label-dir is for --dataset folder. Received: --dataset facades"),
-        ("procedural", {"data_dir": "a"}, "--data-dir is for --dataset facades. Received: --dataset procedural"),
+        ("procedural", {"data_dir": "a"}, "--data-dir is for --dataset facades.* Received: --dataset procedural"),
         ("facades", {"num_examples": 3}, "--num-examples is for --dataset procedural. Received: --dataset facades"),
-        ("cats", {}, "'facades', 'folder', 'procedural'. Received: 'cats'"),
+        ("cats", {}, "'facades'.*'folder'.* Received: 'cats'"),
     ],
 )
 def test_fields_of_other_data_sets_are_refused(dataset, given, message):
@@ -74,7 +74,7 @@ def test_fields_of_other_data_sets_are_refused(dataset, given, message):
 
 def test_help_of_data_fields_names_their_data_set():
     help = {field.name: field.metadata["help"].split(":")[0] for field in dataclasses.fields(DataConfig)}
-    assert help["data_dir"] == "facades"
+    assert help["data_dir"].startswith("facades")
     assert help["instance_dir"] == "folder"
     assert help["num_examples"] == "procedural"
 
