@@ -1,4 +1,4 @@
-"""Examples decoded and resized once, in an ArrayRecord file: where decoding would keep fast devices waiting.
+"""Examples decoded and resized once and kept in an ArrayRecord file, for devices that decoding would keep waiting.
 
 What the system keeps of the file in memory is read from there; the rest comes from the disk, in any order.
 """

@@ -27,7 +27,7 @@ _busy = set()  # the threads that are reading an example now
 
 @atexit.register
 def _drain():
-    """Let TensorFlow's threads fill their buffers before Python ends.
+    """Lets TensorFlow's threads fill their buffers before Python ends.
 
     A thread that calls into Python while it ends never returns, and the iterator waits for it: a process that holds
     an unfinished dataset, if only in the traceback of its last error, would hang for ever.
@@ -40,7 +40,7 @@ def _drain():
 
 
 class Pipeline:
-    """Batches of a source, epoch by epoch.
+    """Batches of examples, epoch by epoch, as `tf.data` datasets.
 
     A batch is a dictionary of `"label"` `(B, H, W)` uint8 or int32, as the source has it, `"image"` `(B, H, W, 3)`
     float32 in [-1, 1] and `"instance"` `(B, H, W)` int32, the last two where the source has them.
@@ -92,7 +92,7 @@ class Pipeline:
 
     @contextlib.contextmanager
     def plain_errors(self):
-        """A context in which batches are used: what an example raised comes out as it was raised.
+        """A context in which batches are used: an error of an example comes out of it as it was raised.
 
         TensorFlow would wrap it, for example a `UserError` that names a file, in an error and a trace of its own.
         """
@@ -104,17 +104,19 @@ class Pipeline:
                 raise
             raise self._failures[0] from None
 
-    def share(self, host=0, hosts=1, replicas=1):
-        """The pipeline of one host's replicas: of every batch only their examples, in the batches of one replica each.
+    def for_host(self, host=0, hosts=1, replicas=1):
+        """The pipeline of one of several hosts that train together: of every batch the examples of its own replicas.
+
+        Its batches are those of one replica each, one replica after the other.
 
         Args:
             host: index of the host.
             hosts: how many there are, with as many replicas each.
             replicas: how many there are on all hosts; the batch size must be a multiple.
         """
-        shared = copy.copy(self)
-        shared._host, shared._hosts, shared._replicas = host, hosts, replicas
-        return shared
+        result = copy.copy(self)
+        result._host, result._hosts, result._replicas = host, hosts, replicas
+        return result
 
     def epoch(self, epoch=0, start_step=0):
         """The batches of one epoch, a finite `tf.data.Dataset`; the first `start_step` are left out undecoded."""
@@ -195,11 +197,12 @@ class Pipeline:
 
 
 def _plain(example):
-    """The example with ids in a dtype that PIL resizes and TensorFlow encodes: uint8 as they are, others int32."""
+    """The example with ids in a dtype that both PIL and TensorFlow have: uint8 stays, others become int32."""
     return {key: value if value.dtype == np.uint8 else np.asarray(value, np.int32) for key, value in example.items()}
 
 
 def _scale(batch):
+    """The batch with its images in [-1, 1]."""
     if "image" not in batch:
         return batch
     return {**batch, "image": from_uint8_tensor(batch["image"])}

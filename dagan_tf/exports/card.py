@@ -1,4 +1,4 @@
-"""The model card: what an exported model is, beside it."""
+"""The model card: a JSON file beside an exported model that says what it is."""
 
 import datetime
 import platform
@@ -11,7 +11,7 @@ from dagan_tf.presets import PRESETS
 
 
 def model_card(name, generator, labels, step, weights):
-    """What a model is, for people and programs that meet the version folder: a dictionary of JSON values.
+    """Describes an exported model for people and programs that find its version folder.
 
     Args:
         name: as it is served.
@@ -19,6 +19,9 @@ def model_card(name, generator, labels, step, weights):
         labels: the `LabelSpec` of its label files.
         step: training steps that the weights have seen.
         weights: "generator" or "moving average".
+
+    Returns:
+        A dictionary of JSON values.
     """
     own = [preset for preset, values in PRESETS.items() if values.labels == labels]
     return {

@@ -47,7 +47,7 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     """Converts a generator.
 
     Args:
-        generator: a folded `Generator` in float32, of dense semantics: TFLite's operators know no patch table.
+        generator: a folded `Generator` in float32 with `semantics="dense"`: TFLite has no operators for a patch table.
         kinds: of `config.TFLITE_KINDS`: "float16" stores weights in 16 bits; "dynamic" stores them in 8 bits and
             computes in int8 where that pays; "int8" has activations in 8 bits, too, but for what `FRAGILE` names.
         calibration: batch dictionary of label maps (see `Generator`) that show "int8" the ranges of the activations.

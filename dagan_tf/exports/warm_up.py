@@ -10,7 +10,15 @@ FILE = "tf_serving_warmup_requests"
 
 
 def inputs(config, labels):
-    """One request for each signature, a map of the first class: `{signature: {input: array}}`."""
+    """One request for each signature, with a label map in which every pixel has the first class.
+
+    Args:
+        config: the `ModelConfig`.
+        labels: the `LabelSpec` of the label files.
+
+    Returns:
+        `{signature: {input: array}}`.
+    """
     maps = {"label_map": np.zeros((1, *config.image_size), label_dtype(config.num_classes).as_numpy_dtype)}
     files = {"label_png": encode_png(np.full(config.image_size, labels.id_of(0), np.uint16))}
     if config.use_instance_edges:
@@ -21,7 +29,13 @@ def inputs(config, labels):
 
 
 def write(path, requests, name):
-    """Writes requests, `{signature: {input: array}}`, in the form that TF-Serving replays before a model is ready."""
+    """Writes requests to a file that TF-Serving replays before it says that a model is ready.
+
+    Args:
+        path: of the file.
+        requests: `{signature: {input: array}}`, see `inputs`.
+        name: under which the model is served.
+    """
     from tensorflow_serving.apis import prediction_log_pb2
 
     with tf.io.TFRecordWriter(str(path)) as writer:

@@ -184,11 +184,11 @@ def _fit(model, pipeline, epochs, callbacks, verbose, distribution):
     epoch, done = divmod(model.steps_done, steps)
     options = {"callbacks": callbacks, "verbose": verbose, "shuffle": False}
     if done:
-        data = distribution.distribute(lambda *share: pipeline.share(*share).epoch(epoch, start_step=done))
+        data = distribution.distribute(lambda *place: pipeline.for_host(*place).epoch(epoch, start_step=done))
         model.fit(data, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=steps - done, **options)
         if model.stop_training:
             return
         epoch += 1
     if epoch < epochs:
-        data = distribution.distribute(lambda *share: pipeline.share(*share).stream(epoch))
+        data = distribution.distribute(lambda *place: pipeline.for_host(*place).stream(epoch))
         model.fit(data, initial_epoch=epoch, epochs=epochs, steps_per_epoch=steps, **options)

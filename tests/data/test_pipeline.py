@@ -241,15 +241,15 @@ def test_hosts_and_replicas_share_every_global_batch(hosts, replicas, start_step
         whole = batches(getattr(pipeline, name)(1, start_step), count)
         shares = []
         for host in range(hosts):
-            dataset = getattr(pipeline.share(host, hosts, replicas), name)(1, start_step)
+            dataset = getattr(pipeline.for_host(host, hosts, replicas), name)(1, start_step)
             shares.append(first_pixels(batches(dataset, count and count * replicas // hosts)))
         own = 8 // hosts
         found = [p for step in range(len(whole)) for share in shares for p in share[step * own : (step + 1) * own]]
         assert found == first_pixels(whole)
-    assert pipeline.share(0, hosts, replicas).epoch().element_spec["label"].shape == (8 // replicas, *SIZE)
+    assert pipeline.for_host(0, hosts, replicas).epoch().element_spec["label"].shape == (8 // replicas, *SIZE)
 
 
-def test_an_error_on_a_share_comes_out_as_it_was_raised():
+def test_an_error_on_one_of_several_hosts_comes_out_as_it_was_raised():
     pipeline = training(Broken(8), batch_size=4)
     with pytest.raises(UserError, match="cut off"), pipeline.plain_errors():
-        [list(pipeline.share(host, 2, 2).epoch()) for host in range(2)]
+        [list(pipeline.for_host(host, 2, 2).epoch()) for host in range(2)]

@@ -54,7 +54,7 @@ def variables(model):
 
 
 def fit(model, pipeline, distribution, steps):
-    data = distribution.distribute(lambda *share: pipeline.share(*share).stream())
+    data = distribution.distribute(lambda *place: pipeline.for_host(*place).stream())
     losses = recorder()
     model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[losses])
     return np.array(losses.rows)
