@@ -34,13 +34,13 @@ class LabelSpec(Config):
             entries = len(getattr(self, name))
             if entries not in (0, self.num_classes):
                 raise UserError(
-                    f"{name} must have an entry for each of {self.num_classes} classes, or none. Received: {entries}."
+                    f"`{name}` must have an entry for each of {self.num_classes} classes, or none. Received: {entries}."
                 )
         if self.unknown_id in range(self.first_id, self.last_id):
             raise UserError(
-                f"unknown_id must be none of the ids {self.first_id} to {self.last_id - 1}, which stand for the "
-                f"classes before the last. Received: {self.unknown_id}. Give another unknown_id, first_id or "
-                "num_classes."
+                f"`unknown_id` must be none of the ids {self.first_id} to {self.last_id - 1}, which stand for the "
+                f"classes before the last. Received: {self.unknown_id}. Give another `unknown_id`, `first_id` "
+                "or `num_classes`."
             )
 
     @property

@@ -55,9 +55,9 @@ def test_an_unknown_id_that_is_another_class_is_refused(unknown):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"class_names": ("a", "b")}, "class_names must have an entry for each of 3 classes, or none. Received: 2"),
-        ({"palette": ((0, 0, 0),) * 4}, "palette must have .* Received: 4"),
-        ({"num_classes": 0}, "num_classes must be"),
+        ({"class_names": ("a", "b")}, "`class_names` must have an entry for each of 3 classes, or none. Received: 2"),
+        ({"palette": ((0, 0, 0),) * 4}, "`palette` must have .* Received: 4"),
+        ({"num_classes": 0}, "num_classes`? must be"),
     ],
 )
 def test_values_that_cannot_be(changes, message):

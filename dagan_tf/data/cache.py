@@ -87,7 +87,7 @@ def cached(source, size, folder, progress=lambda done, total: None):
             raise
         except (OSError, RuntimeError) as error:  # the second is array_record's
             raise StorageError(
-                f"{path} could not be written: {error}. Make room, give another folder as --cache, or none."
+                f"{path} could not be written: {error}. Make room, give another folder as `cache`, or none."
             ) from error
     return _opened(path, len(source))
 
@@ -121,7 +121,7 @@ def _array_record():
         from array_record.python import array_record_module
     except ImportError as error:
         raise UserError(
-            "--cache needs the package array_record, which TensorFlow Datasets brings on Linux and macOS. Received: "
-            f"{error}. Install it, or leave out --cache."
+            "`cache` needs the package array_record, which TensorFlow Datasets brings on Linux and macOS. Received: "
+            f"{error}. Install it, or leave out `cache`."
         ) from error
     return array_record_module

@@ -72,7 +72,7 @@ def test_an_example_that_cannot_be_read_leaves_nothing(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match=r"could not be written: .*--cache"):
+    with pytest.raises(StorageError, match=r"could not be written: .*`cache`"):
         records.cached(Named(3), SIZE, tmp_path / "file")
 
 

@@ -44,7 +44,7 @@ def _check_labels(dataset, labels, own):
         return
     preset = next(name for name, preset in PRESETS.items() if preset.labels == own)
     raise UserError(
-        f"The data set {dataset} has ids {own.describe_ids()}, {own.num_classes} classes. Received: "
-        f"{labels.num_classes} classes, first id {labels.first_id}, unknown id {labels.unknown_id}. Leave out the "
-        f"flags for label files and --num-classes, and use the preset {preset}."
+        f"The data set {dataset} has label ids {own.describe_ids()}, {own.num_classes} classes. Received: "
+        f"{labels.num_classes} classes, first id {labels.first_id}, unknown id {labels.unknown_id}. Leave out "
+        f"`first_id`, `unknown_id` and `num_classes`, and use the preset {preset}."
     )

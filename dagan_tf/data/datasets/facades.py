@@ -162,8 +162,8 @@ def _prepare(builder):
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     except (OSError, tfds.download.DownloadError) as error:  # OSError: what requests and urllib raise
         raise UserError(
-            f"Could not download the CMP facades: {error}. {FETCH}, then give it as --data-dir FOLDER; or train on "
-            "the built-in facades, which need no download: --dataset procedural."
+            f"Could not download the CMP facades: {error}. {FETCH}, then give that folder as `data_dir`; or "
+            "train on the built-in facades, which need no download: `dataset` procedural."
         ) from error
 
 
