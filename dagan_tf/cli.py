@@ -14,12 +14,14 @@ import types
 
 from dagan_tf.errors import HostLostError, UserError
 from dagan_tf.presets import PRESETS
+from dagan_tf.signals import handling
 
 ERROR, HOST_LOST, INTERRUPTED = 2, 3, 130
 """Exit statuses; 1 is Python's own, of an error that nobody expected."""
 
 
 A_MOMENT = 2.0
+"""Seconds up to which nobody wonders what a command is doing."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -198,12 +200,8 @@ def stoppable():
             print(f"\nstopped by {signal.Signals(received[0]).name}", file=sys.stderr)
             sys.exit(128 + received[0])
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling(stop):
         yield check
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -1,5 +1,5 @@
-"""What a model is (`ModelConfig`), what a dataset is (`LabelSpec`, `DataConfig`), how a run goes (`TrainConfig`), and
-what it takes to carry it out (`RunOptions`).
+"""What a model is (`ModelConfig`), where its examples come from and what their labels mean (`DataConfig`, `LabelSpec`),
+how it is trained (`TrainConfig`), and what it takes to carry a run out (`RunOptions`).
 
 Frozen dataclasses of plain values: they compare, print and go to JSON and back unchanged. Every field carries its help
 text, from which the commands make their flags. Messages and help texts name fields in backticks, which a command shows
@@ -7,12 +7,13 @@ as its flags (see `cli.with_flags`).
 """
 
 import dataclasses
-import json
 import operator
-import types
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from dagan_tf.errors import UserError, check_choice
+from dagan_tf.fields import Config
+from dagan_tf.fields import field as _field
+from dagan_tf.labels import LabelSpec
 
 ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
@@ -23,31 +24,8 @@ STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 XLA = ("auto", "on", "off")
 LOSSES = ("g_hinge", "g_feature", "g_perceptual", "d_fake", "d_real")
 SEMANTICS = ("auto", "dense", "patch_table")
-DATASETS = ("facades", "folder", "procedural")
 TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
 LOCATIONS = ("data_dir", "label_dir", "image_dir", "instance_dir")
-
-
-def _field(default, help, choices=None):
-    """A dataclass field with the text and the choices that its command line flag shows."""
-    metadata = {"help": help, "choices": choices}
-    if default is dataclasses.MISSING:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-def _tuples(value):
-    """JSON's lists as tuples, inside lists, too."""
-    return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
-
-
-def _from_json(kind, value):
-    """A field's value from JSON: a configuration where the field's type is one, else a plain value."""
-    kinds = kind.__args__ if isinstance(kind, types.UnionType) else (kind,)
-    for config_class in kinds:
-        if isinstance(value, dict) and issubclass(config_class, Config):
-            return config_class.from_dict(value)
-    return _tuples(value)
 
 
 def _size(value):
@@ -59,40 +37,6 @@ def _size(value):
     if len(size) != 2 or min(size) < 1:
         raise UserError(f"`image_size` must be (height, width), two whole numbers above 0. Received: {value!r}.")
     return size
-
-
-class Config:
-    """What the configurations share: JSON both ways and a comparison by field."""
-
-    def to_dict(self):
-        """The fields as a dictionary of JSON values (tuples become lists)."""
-        return json.loads(json.dumps(dataclasses.asdict(self)))
-
-    @classmethod
-    def from_dict(cls, values):
-        """The configuration of `to_dict`'s dictionary. Unknown and missing names raise `UserError`."""
-        names = {f.name for f in dataclasses.fields(cls)}
-        unknown = sorted(set(values) - names)
-        if unknown:
-            raise UserError(
-                f"{cls.__name__} has no field {', '.join(unknown)}; its fields are {', '.join(sorted(names))}."
-            )
-        required = {f.name for f in dataclasses.fields(cls) if f.default is dataclasses.MISSING}
-        missing = sorted(required - set(values))
-        if missing:
-            raise UserError(f"{cls.__name__} needs {', '.join(missing)}.")
-        kinds = {f.name: f.type for f in dataclasses.fields(cls)}
-        return cls(**{name: _from_json(kinds[name], value) for name, value in values.items()})
-
-    def replace(self, **overrides):
-        """The same configuration with some fields changed; an unknown name raises `UserError`."""
-        return type(self).from_dict({**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, **overrides})
-
-    def _check_positive(self, *names):
-        for name in names:
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-                raise UserError(f"`{name}` must be a whole number of at least 1. Received: {value!r}.")
 
 
 @dataclass(frozen=True)
@@ -147,43 +91,64 @@ class ModelConfig(Config):
 
 
 @dataclass(frozen=True)
-class LabelSpec(Config):
-    """How the label files of a dataset name its classes.
+class Dataset:
+    """A row of `DATASETS`: which fields of `DataConfig` belong to a data set, and which of these must be given."""
 
-    An id in a file becomes class ``id - first_id``; `unknown_id`, where there is one, becomes the last class.
-    """
+    fields: tuple
+    required: tuple = ()
 
-    num_classes: int = _field(dataclasses.MISSING, "classes as the networks see them")
-    first_id: int = _field(0, "the id in the files that is class 0")
-    unknown_id: int | None = _field(None, "the id in the files that means unlabelled: it becomes the last class")
-    class_names: tuple = _field((), "names by class, where known")
-    palette: tuple = _field((), "colours by class as (red, green, blue), where the dataset has its own")
+
+DATASETS = {
+    "facades": Dataset(("data_dir",)),
+    "folder": Dataset(("label_dir", "image_dir", "instance_dir"), required=("label_dir", "image_dir")),
+    "procedural": Dataset(("num_examples",)),
+}
+"""The data sets by name; `dagan_tf.data.datasets` has a module of that name for each, which opens it."""
+
+
+def _datasets_with(name):
+    """The data sets to which a field of `DataConfig` belongs, as a text."""
+    return " or ".join(dataset for dataset, row in DATASETS.items() if name in row.fields)
+
+
+def _data_field(name, default, help):
+    """A field of `DataConfig` whose help text begins with the data sets to which it belongs."""
+    return _field(default, f"{_datasets_with(name)}: {help}")
 
 
 @dataclass(frozen=True)
 class DataConfig(Config):
-    """Where the examples of a run come from."""
+    """Where the examples of a run come from.
 
-    dataset: str = _field("facades", "where examples come from", DATASETS)
-    data_dir: str | None = _field(None, "facades: an unpacked copy of the two zip files; without it they are fetched")
-    label_dir: str | None = _field(None, "folder: label maps, grey or palette PNG with class ids")
-    image_dir: str | None = _field(None, "folder: photographs with the same names")
-    instance_dir: str | None = _field(None, "folder: instance maps with the same names, where the model reads edges")
-    num_examples: int = _field(400, "procedural: facades to draw for training")
+    Raises:
+        UserError: there is no such data set, one of its required fields is missing, or a field of another one is given.
+    """
+
+    dataset: str = _field("facades", "where examples come from", tuple(DATASETS))
+    data_dir: str | None = _data_field("data_dir", None, "folder of an unpacked copy; without it facades are fetched")
+    label_dir: str | None = _data_field("label_dir", None, "label maps, grey or palette PNG with class ids")
+    image_dir: str | None = _data_field("image_dir", None, "photographs with the same names")
+    instance_dir: str | None = _data_field(
+        "instance_dir", None, "instance maps with the same names, where the model reads edges"
+    )
+    num_examples: int = _data_field("num_examples", 400, "facades to draw for training")
 
     def __post_init__(self):
-        check_choice("dataset", self.dataset, DATASETS)
+        check_choice("dataset", self.dataset, tuple(DATASETS))
         self._check_positive("num_examples")
-        if self.dataset == "folder" and not (self.label_dir and self.image_dir):
+        row = DATASETS[self.dataset]
+        missing = [f"`{name}`" for name in row.required if not getattr(self, name)]
+        if missing:
+            required = " and ".join(f"`{name}`" for name in row.required)
             raise UserError(
-                "`dataset` folder needs `label_dir` and `image_dir`, your label maps and photographs. Received: "
-                f"{self.label_dir} and {self.image_dir}. Give both."
+                f"`dataset` {self.dataset} needs {required}. Received: no {' and no '.join(missing)}. Give what is "
+                "missing."
             )
-        meant_for = {"data_dir": "facades", "label_dir": "folder", "image_dir": "folder", "instance_dir": "folder"}
-        for name, dataset in meant_for.items():
-            if getattr(self, name) and self.dataset != dataset:
+        for field in dataclasses.fields(self)[1:]:
+            if field.name not in row.fields and getattr(self, field.name) not in (field.default, ""):
                 raise UserError(
-                    f"`{name}` is for `dataset` {dataset}. Received: `dataset` {self.dataset}. Change one of them."
+                    f"`{field.name}` is for `dataset` {_datasets_with(field.name)}. Received: `dataset` "
+                    f"{self.dataset}. Change one of them."
                 )
 
 
@@ -290,15 +255,15 @@ class RunConfig(Config):
     """
 
     model: ModelConfig
-    dataset: LabelSpec
+    labels: LabelSpec
     data: DataConfig | None
     train: TrainConfig
 
     def __post_init__(self):
-        if self.model.num_classes != self.dataset.num_classes:
+        if self.model.num_classes != self.labels.num_classes:
             raise UserError(
                 "Networks and label files must have the same number of classes. Received: `num_classes` "
-                f"{self.model.num_classes} of the networks, {self.dataset.num_classes} of the label files."
+                f"{self.model.num_classes} of the networks, {self.labels.num_classes} of the label files."
             )
         if self.data and self.model.use_instance_edges and not self.data.instance_dir:
             raise UserError(

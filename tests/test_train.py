@@ -32,7 +32,7 @@ def test_flags_override_the_preset():
     config = resolve("--preset", "ade20k", "--base-filters", "32", "--batch-size", "2", "--seed", "5")
     assert (config.model.num_classes, config.model.base_filters, config.model.depth) == (151, 32, "normal")
     assert (config.train.batch_size, config.train.seed, config.train.epochs) == (2, 5, 100)
-    assert (config.dataset.first_id, config.dataset.unknown_id) == (1, 0)
+    assert (config.labels.first_id, config.labels.unknown_id) == (1, 0)
     assert resolve().data.dataset == "facades"
     assert resolve().model.image_size == (1024, 1024)
 

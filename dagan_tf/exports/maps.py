@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dagan_tf.data.datasets.sources import open_source
+from dagan_tf.data.datasets import open_source
 from dagan_tf.data.folder import FolderSource
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.errors import UserError
@@ -48,11 +48,11 @@ def of_run(config, size, data_dir=None, labels=None, instances=None):
 
     def source(split):
         if labels:
-            return FolderSource(labels, instance_dir=instances, spec=config.dataset) if split == "train" else None
+            return FolderSource(labels, instance_dir=instances, spec=config.labels) if split == "train" else None
         if config.data is None:
             raise UserError("The weights were converted, not trained here: there are no data of the run.")
         data = config.data if data_dir is None else config.data.replace(data_dir=data_dir)
-        return open_source(data, config.dataset, size, split, config.train.seed)
+        return open_source(data, config.labels, split=split, size=size, seed=config.train.seed)
 
     try:
         train, test = source("train"), source("test")

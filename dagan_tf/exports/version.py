@@ -11,16 +11,14 @@ MODELS/NAME/3/                        numbers are versions; a server takes the h
 import contextlib
 import errno
 import json
-import os
 import pathlib
-import shutil
 
 import tensorflow as tf
 
 from dagan_tf.errors import UserError
 from dagan_tf.exports import warm_up
 from dagan_tf.exports.signatures import Signatures
-from dagan_tf.files import flush
+from dagan_tf.files import aside, flush, flush_all
 
 EXTRA = "assets.extra"
 CARD = "model_card.json"
@@ -58,33 +56,28 @@ def new_version(folder, version=None):
         UserError: the version exists already, or the folder cannot be written.
     """
     folder = pathlib.Path(folder)
-    aside = folder / f".{version or 'next'}.{os.getpid()}"
     if version is not None:
         _check_free(folder / str(version))
-    new = NewVersion(aside)
     try:
-        shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
-        folder.mkdir(parents=True, exist_ok=True)
-        aside.mkdir()
-        yield new
-        for path in (*aside.rglob("*"), aside):
-            flush(path)
-        new.number = _place(aside, folder, version)
-        new.target = folder / str(new.number)
-        flush(folder)
+        with aside(folder / str(version or "next")) as unfinished:
+            unfinished.mkdir()
+            new = NewVersion(unfinished)
+            yield new
+            flush_all(unfinished)
+            new.number = _place(unfinished, folder, version)
+            new.target = folder / str(new.number)
+            flush(folder)
     except (OSError, tf.errors.ResourceExhaustedError) as error:
         reason = getattr(error, "message", error)
         raise UserError(f"{folder} cannot be written: {reason}. Make room there, or give another `output`.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
 
 
-def _place(aside, folder, version):
+def _place(unfinished, folder, version):
     """Renames a finished folder to its number, which it returns; others may be exporting here, too."""
     while True:
         target = folder / str(version or next_version(folder))
         try:
-            aside.rename(target)
+            unfinished.rename(target)  # fails where there is a version: it has files, and is no empty folder
             return int(target.name)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -101,17 +94,17 @@ def _check_free(target):
         )
 
 
-def write(generator, dataset, folder, card):
+def write(generator, labels, folder, card):
     """Writes SavedModel, warm-up requests and model card.
 
     Args:
         generator: a folded `Generator`.
-        dataset: the `LabelSpec` of its label files.
+        labels: the `LabelSpec` of its label files.
         folder: an empty folder, for example that of `new_version`.
         card: the dictionary of `card.model_card`.
     """
-    Signatures(generator, dataset).save(folder)
+    Signatures(generator, labels).save(folder)
     extra = folder / EXTRA
     extra.mkdir()
-    warm_up.write(extra / warm_up.FILE, warm_up.inputs(generator.config, dataset), card["name"])
+    warm_up.write(extra / warm_up.FILE, warm_up.inputs(generator.config, labels), card["name"])
     (extra / CARD).write_text(json.dumps(card, indent=2) + "\n")

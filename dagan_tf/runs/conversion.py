@@ -40,7 +40,7 @@ def from_pytorch(output, preset, generator, discriminator=None, **model_fields):
     if discriminator:
         load_pytorch_weights(model.discriminator, read_state(discriminator))
     checkpoint.save(model, run.checkpoints, {"converted_from": pathlib.Path(generator).name})
-    labels = described.dataset_with(num_classes=config.num_classes)
+    labels = described.labels_with(num_classes=config.num_classes)
     run.write_config(RunConfig(config, labels, None, described.train))
     return run
 

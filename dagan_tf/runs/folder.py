@@ -2,7 +2,6 @@
 
 import errno
 import json
-import os
 import pathlib
 
 try:
@@ -12,7 +11,7 @@ except ImportError:  # Windows
 
 from dagan_tf.config import RunConfig
 from dagan_tf.errors import UserError
-from dagan_tf.files import flush
+from dagan_tf.files import replaced
 from dagan_tf.runs import checkpoint
 
 CONFIG = "config.json"
@@ -84,12 +83,9 @@ class Run:
     def write_config(self, config):
         """Writes a `RunConfig` to `config.json`, whole or not at all, making the folder; `UserError` if it cannot."""
         self._make_folder()
-        aside = self.path / f".{CONFIG}.{os.getpid()}"
         try:
-            aside.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-            flush(aside)
-            aside.rename(self.path / CONFIG)
-            flush(self.path)
+            with replaced(self.path / CONFIG) as unfinished:
+                unfinished.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
         except OSError as error:
             raise self._not_writable(error) from error
 

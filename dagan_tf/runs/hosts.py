@@ -3,13 +3,13 @@
 TensorFlow is imported inside functions: what TF_CONFIG says is needed before.
 """
 
-import contextlib
 import json
 import os
 import re
 import signal
 
 from dagan_tf.errors import HostLostError, UserError
+from dagan_tf.signals import handling
 
 
 def count_hosts():
@@ -81,7 +81,9 @@ def multi_worker_strategy(hosts):
     import tensorflow as tf
 
     print(f"Waiting for all {hosts} hosts (Ctrl-C ends it): TF_CONFIG is {os.environ['TF_CONFIG']}", flush=True)
-    with _interrupts_end_the_process():
+    # While TensorFlow waits it runs no Python, so SIGINT has to end the process by itself; SIGTERM it takes, and keeps,
+    # for itself, until the end of this block.
+    with handling(signal.SIG_DFL, [signal.SIGINT]):
         try:
             return tf.distribute.MultiWorkerMirroredStrategy()
         except tf.errors.OpError as error:
@@ -89,18 +91,3 @@ def multi_worker_strategy(hosts):
                 f"The hosts of TF_CONFIG do not all answer ({error.message.splitlines()[0]}). Start the same command "
                 "on all of them, and check that they reach each other at the addresses in it."
             ) from error
-
-
-@contextlib.contextmanager
-def _interrupts_end_the_process():
-    """Lets SIGINT end the process at once, and gives SIGTERM back to Python afterwards.
-
-    While TensorFlow waits for hosts it lets no Python run, and it takes SIGTERM for itself.
-    """
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

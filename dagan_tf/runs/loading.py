@@ -67,8 +67,8 @@ def load_generator(source, checkpoint="newest", preset=None, semantics="auto", *
     if path.is_dir():
         if preset or model_fields:
             raise UserError(
-                "A run knows its model: leave out `preset` and the fields of the model, which describe files. Received: "
-                f"{path} and {', '.join(['preset'] * bool(preset) + list(model_fields))}."
+                "A run knows its model: leave out `preset` and the fields of the model, which describe files. "
+                f"Received: {path} and {', '.join(['preset'] * bool(preset) + list(model_fields))}."
             )
         return _from_run(path, checkpoint, semantics)
     for suffix, read in READERS.items():
@@ -102,7 +102,7 @@ def _from_run(path, checkpoint, semantics):
     if path in checkpoints.checkpoints(path.parent):
         path, checkpoint = path.parent.parent, checkpoints.read_state(path)["step"]
     model, config, found = load_model(path, checkpoint, semantics)
-    return _of_model(model, config.dataset, found, config)
+    return _of_model(model, config.labels, found, config)
 
 
 def _of_model(model, labels, path, config=None):
@@ -126,7 +126,7 @@ def _from_keras(path, preset, semantics, fields):
         model = type(model).from_config({**model.get_config(), "semantics": semantics})
         model.set_weights(weights)
     classes = model.config.num_classes
-    labels = get_preset(preset).dataset_with(num_classes=classes) if preset else LabelSpec(classes)
+    labels = get_preset(preset).labels_with(num_classes=classes) if preset else LabelSpec(classes)
     return _of_model(model, labels, path) if isinstance(model, DAGAN) else LoadedGenerator(model, labels, path)
 
 
@@ -156,7 +156,7 @@ def _described(path, preset, fields):
         raise UserError(f"{path.name} needs `preset`, one of {', '.join(PRESETS)}: weights do not name a data set.")
     described = get_preset(preset)
     config = described.model.replace(**fields)
-    return config, described.dataset_with(num_classes=config.num_classes)
+    return config, described.labels_with(num_classes=config.num_classes)
 
 
 READERS = {".keras": _from_keras, ".weights.h5": _from_weights, ".pth": _from_pytorch, ".npz": _from_pytorch}

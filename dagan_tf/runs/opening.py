@@ -8,7 +8,7 @@ from dagan_tf.presets import Preset, get_preset
 from dagan_tf.runs.folder import Run
 from dagan_tf.runs.hosts import count_hosts
 
-PARTS = {"model": ModelConfig, "dataset": LabelSpec, "data": DataConfig, "train": TrainConfig}
+PARTS = {"model": ModelConfig, "labels": LabelSpec, "data": DataConfig, "train": TrainConfig}
 """The configurations that a `RunConfig` consists of."""
 
 
@@ -38,10 +38,10 @@ def _changed_data(data, changes):
 
 def _changed(base, data, changes):
     """The `RunConfig` of a `Preset` with fields changed; the number of classes is that of the label files, too."""
-    model, labels = changes.get("model", {}), changes.get("dataset", {})
+    model, labels = changes.get("model", {}), changes.get("labels", {})
     classes = {"num_classes": model["num_classes"]} if "num_classes" in model else {}
     train = base.train.replace(**changes.get("train", {}))
-    return RunConfig(base.model.replace(**model), base.dataset_with(**classes, **labels), data, train)
+    return RunConfig(base.model.replace(**model), base.labels_with(**classes, **labels), data, train)
 
 
 def _preset(name, data, model):
@@ -91,7 +91,7 @@ def resume(path, preset=None, changes=None):
 def check_same(saved, preset=None, changes=None):
     """A saved `RunConfig` with the data where they lie now; `UserError` if anything else of it would change."""
     changes = changes or {}
-    own = Preset(saved.model, saved.dataset, saved.train)
+    own = Preset(saved.model, saved.labels, saved.train)
     changed = _changed(get_preset(preset) if preset else own, _changed_data(saved.data, changes), changes)
     differences = saved.differences(changed)
     if differences:

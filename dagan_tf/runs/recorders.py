@@ -1,13 +1,13 @@
 """What a run leaves for people: history, TensorBoard, sheets of samples."""
 
 import json
-import os
 import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from dagan_tf.files import replaced
 from dagan_tf.images import to_uint8, write_png
 from dagan_tf.inference import one_by_one, traced
 from dagan_tf.visualisation.sheets import colour, grid
@@ -32,9 +32,8 @@ class History(keras.callbacks.Callback):
             return
         lines = self.run.history.read_text().splitlines()
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        aside = self.run.history.with_name(f".{self.run.history.name}.{os.getpid()}")
-        aside.write_text("".join(line + "\n" for line in kept))
-        aside.rename(self.run.history)
+        with replaced(self.run.history) as unfinished:
+            unfinished.write_text("".join(line + "\n" for line in kept))
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began, self._first_step = time.monotonic(), self.model.steps_done

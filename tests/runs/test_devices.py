@@ -79,7 +79,7 @@ def test_more_devices_after_tensorflow_began_are_refused():
 
 def test_more_gpus_than_there_are_are_refused(monkeypatch):
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: [0, 1] if kind == "GPU" else ["CPU"])
-    with pytest.raises(UserError, match="at most 2, the GPUs of this machine.*Received: 3"):
+    with pytest.raises(UserError, match=r"at most 2, the GPUs of this machine.*Received: 3"):
         open_distribution(RunOptions(devices="3"))
 
 
@@ -94,7 +94,9 @@ def test_all_gpus_are_as_many_as_divide_the_batch(batch, accumulate, used, monke
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda **options: tf.distribute.get_strategy())
     open_distribution(RunOptions(), batch, accumulate)
     assert visible == [(used, "GPU")]
-    assert (f"{used} of 8 GPUs, among which a batch of {batch} is divided equally" in capsys.readouterr().out) == (used < 8)
+    assert (f"{used} of 8 GPUs, among which a batch of {batch} is divided equally" in capsys.readouterr().out) == (
+        used < 8
+    )
 
 
 @pytest.mark.parametrize(("batch", "accumulate", "near"), [(6, 1, 8), (8, 3, 12), (2, 1, 4)])

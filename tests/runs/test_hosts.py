@@ -82,7 +82,7 @@ def test_devices_are_opened_only_where_the_hosts_fit(monkeypatch):
     monkeypatch.setenv("TF_CONFIG", json.dumps(TWO_HOSTS))
     with pytest.raises(UserError, match="TF_CONFIG names 2 hosts"):
         open_distribution(RunOptions(strategy="none"))
-    with pytest.raises(UserError, match="each of several hosts is one device. Received: `devices` 2"):
+    with pytest.raises(UserError, match=r"each of several hosts is one device. Received: `devices` 2"):
         open_distribution(RunOptions(devices="2"))
 
 
@@ -97,5 +97,3 @@ def test_the_chief_is_the_first_worker_or_whoever_is_called_so(monkeypatch):
                 resolver = tf.distribute.cluster_resolver.TFConfigClusterResolver()
                 strategy = type("Strategy", (), {"cluster_resolver": resolver})()
                 assert Distribution(strategy, hosts=2).is_chief == ((job, index) == chief)
-
-

@@ -29,7 +29,7 @@ def test_a_run(finished_run, model):
     loaded = load_generator(run.path, semantics="dense")
     assert_same_weights(loaded.generator, model.ema_generator)
     assert (loaded.step, loaded.weights, loaded.path) == (9, "moving average", run.latest())
-    assert (loaded.config, loaded.labels) == (run.read_config(), run.read_config().dataset)
+    assert (loaded.config, loaded.labels) == (run.read_config(), run.read_config().labels)
     assert loaded.generator.semantics == "dense"
 
 
@@ -53,7 +53,7 @@ def test_keras_files_know_their_model(model, tmp_path):
     loaded = load_generator(tmp_path / "dagan.keras", preset="facades", semantics="dense")
     assert_same_weights(loaded.generator, model.ema_generator)
     assert (loaded.step, loaded.weights, loaded.config) == (9, "moving average", None)
-    assert (loaded.labels, loaded.generator.semantics) == (FACADES.dataset, "dense")
+    assert (loaded.labels, loaded.generator.semantics) == (FACADES.labels, "dense")
     loaded = load_generator(tmp_path / "generator.keras")
     assert_same_weights(loaded.generator, model.generator)
     assert (loaded.step, loaded.weights, loaded.labels) == (None, "generator", LabelSpec(13))
@@ -63,7 +63,7 @@ def test_weights_are_described_by_preset_and_fields(model, tmp_path):
     model.generator.save_weights(tmp_path / "g.weights.h5")
     loaded = load_generator(tmp_path / "g.weights.h5", preset="facades", semantics="patch_table", **SMALL)
     assert_same_weights(loaded.generator, model.generator)
-    assert (loaded.labels, loaded.generator.semantics) == (FACADES.dataset, "patch_table")
+    assert (loaded.labels, loaded.generator.semantics) == (FACADES.labels, "patch_table")
     with pytest.raises(UserError, match="does not fit the generator that `preset` and the fields of the model"):
         load_generator(tmp_path / "g.weights.h5", preset="facades", **{**SMALL, "base_filters": 8})
 

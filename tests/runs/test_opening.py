@@ -12,11 +12,11 @@ PAIRS = {"dataset": "folder", "label_dir": "a", "image_dir": "b"}
 
 
 def test_changes_override_the_preset():
-    changes = {"model": {"base_filters": 32}, "train": {"batch_size": 2}, "dataset": {"first_id": 7}, "data": PAIRS}
+    changes = {"model": {"base_filters": 32}, "train": {"batch_size": 2}, "labels": {"first_id": 7}, "data": PAIRS}
     config = opening.configure("ade20k", changes)
     assert (config.model.num_classes, config.model.base_filters) == (151, 32)
     assert (config.train.batch_size, config.train.epochs) == (2, 100)
-    assert (config.dataset.first_id, config.dataset.unknown_id) == (7, 0)
+    assert (config.labels.first_id, config.labels.unknown_id) == (7, 0)
     assert config.data == DataConfig(**PAIRS)
 
 
@@ -29,12 +29,12 @@ def test_only_the_facades_are_where_nothing_says_so():
 
 def test_own_classes_lose_the_presets_names_and_colours():
     config = opening.configure("facades", {"model": {"num_classes": 5}})
-    assert (config.model.num_classes, config.dataset.num_classes, config.dataset.palette) == (5, 5, ())
+    assert (config.model.num_classes, config.labels.num_classes, config.labels.palette) == (5, 5, ())
 
 
 def test_own_pairs_need_their_number_of_classes():
     config = opening.configure(changes={"data": PAIRS, "model": {"num_classes": 7}})
-    assert (config.model.num_classes, config.dataset.num_classes, config.model.image_size) == (7, 7, (256, 256))
+    assert (config.model.num_classes, config.labels.num_classes, config.model.image_size) == (7, 7, (256, 256))
     with pytest.raises(UserError, match="`num_classes`"):
         opening.configure(changes={"data": PAIRS})
 
@@ -46,7 +46,7 @@ def test_a_new_run_gets_a_folder_named_after_its_data(tmp_path, monkeypatch):
     assert run.path.name.startswith("procedural-")
     assert not run.path.exists()
     monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
-    with pytest.raises(UserError, match="the same run folder.*give `run_dir`"):
+    with pytest.raises(UserError, match=r"the same run folder.*give `run_dir`"):
         opening.begin(tiny_config())
     assert opening.begin(tiny_config(), tmp_path / "mine").path == tmp_path / "mine"
 
@@ -86,7 +86,7 @@ def test_a_run_goes_on_with_nothing_given_or_its_data_elsewhere(tmp_path):
     ("changes", "message"),
     [
         ({"train": {"seed": 3}}, "train.seed: the run has 0, given was 3\nLeave these out"),
-        ({"model": {"num_classes": 5}}, "dataset.num_classes: the run has 13, given was 5"),
+        ({"model": {"num_classes": 5}}, "labels.num_classes: the run has 13, given was 5"),
         ({"data": {"num_examples": 8}}, "data.num_examples: the run has 12, given was 8"),
     ],
 )
@@ -97,5 +97,5 @@ def test_a_run_does_not_go_on_as_another(changes, message):
 
 
 def test_converted_weights_have_no_data_to_go_on_with():
-    with pytest.raises(UserError, match="data.dataset: the run has None, given was 'procedural'"):
+    with pytest.raises(UserError, match=r"data.dataset: the run has None, given was 'procedural'"):
         opening.check_same(tiny_config().replace(data=None), changes={"data": {"dataset": "procedural"}})

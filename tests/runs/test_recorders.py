@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from dagan_tf.runs.recorders import FirstStep, History
 from dagan_tf.runs.folder import Run
+from dagan_tf.runs.recorders import FirstStep, History
 
 LINES = [json.dumps({"epoch": n, "step": 3 * n, "g_hinge": 0.5}) for n in (1, 2, 3)]
 

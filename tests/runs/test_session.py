@@ -12,8 +12,7 @@ from PIL import Image
 
 from dagan_tf.config import DataConfig, RunOptions
 from dagan_tf.errors import StorageError, UserError
-from dagan_tf.runs import checkpoint
-from dagan_tf.runs import session
+from dagan_tf.runs import checkpoint, session
 from dagan_tf.runs.folder import Run
 from dagan_tf.runs.loading import load_model
 from tests.helpers import tiny_config
@@ -144,7 +143,7 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
     Image.fromarray(np.full((40, 40), 77, "uint8")).save(bad)
     data = DataConfig(dataset="folder", label_dir=str(labels), image_dir=str(images))
     run = Run(tmp_path / "run")
-    config = config.replace(dataset=config.dataset.replace(palette=()), data=data)
+    config = config.replace(labels=config.labels.replace(palette=()), data=data)
     run.write_config(config)
     with pytest.raises(UserError, match=rf"{bad.name}.*id 77 \(1600 pixels\)"):
         session.train(config, run, options=RunOptions(**DENSE), verbose=0)
