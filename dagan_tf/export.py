@@ -81,6 +81,8 @@ def main(argv=None):
     from dagan_tf.runs.loading import load_generator
 
     loaded = load_generator(arguments.run, arguments.checkpoint)
+    if loaded.config is None:
+        raise UserError(f"Expected a run folder. Received: {loaded.path}. Export the run that it was saved from.")
     fields = {**cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions)}
     generator = fold(loaded.generator, arguments.precision, **fields)
     size = generator.config.image_size

@@ -18,7 +18,7 @@ def converted(request, tmp_path_factory):
     """A run folder made of the recorded weights, and the files' suffix."""
     if request.param == "pth":
         pytest.importorskip("torch")
-    folder = tmp_path_factory.mktemp("release")
+    folder = tmp_path_factory.mktemp("pytorch")
     for part, name in (("generator", "G"), ("discriminator", "D")):
         write_state(folder / f"latest_net_{name}.{request.param}", golden.reference_weights(part))
     files = [

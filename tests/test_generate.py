@@ -1,4 +1,4 @@
-"""The generate command: pictures equal the model's own, for files, folders and the release's weights."""
+"""The generate command: pictures equal the model's own, for files, folders and the authors' weights."""
 
 import shutil
 
@@ -47,7 +47,7 @@ def test_one_file(finished_run, labels, tmp_path):
     assert [p.name for p in (tmp_path / "one").iterdir()] == ["a.png"]
 
 
-def test_weights_of_the_release(tmp_path):
+def test_the_authors_weights(tmp_path):
     write_state(tmp_path / "latest_net_G.npz", golden.reference_weights("generator"))
     values = golden.values()
     (tmp_path / "labels").mkdir()

@@ -11,7 +11,7 @@ from dagan_tf.errors import UserError
 
 TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")  # relu1_1 .. relu5_1
 TAP_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
-# Keras' VGG19 reads pixels in units of 0..255, the release's VGG19 gets them in [-1, 1]: but for the biases, its
+# Keras' VGG19 reads pixels in units of 0..255, the authors' VGG19 gets them in [-1, 1]: but for the biases, its
 # features, and the loss that the weights were chosen for, are smaller by this factor.
 FEATURE_SCALE = 127.5
 

@@ -12,23 +12,23 @@ PARTS = {"model": ModelConfig, "labels": LabelSpec, "data": DataConfig, "train":
 """The configurations that a `RunConfig` consists of."""
 
 
-def configure(preset=None, changes=None, data=None):
+def configure(preset=None, changes=None):
     """The `RunConfig` of a preset with some fields changed.
 
     Args:
         preset: its name; `None`: facades, and none where the data are one's own pairs.
         changes: a dictionary of parts (see `PARTS`) to dictionaries of fields, such as `{"train": {"seed": 3}}`.
-        data: the `DataConfig` that the changes are made to. `None`: the facades; of another preset's data nothing is
-            known, so that `RunConfig.data` is `None` unless the changes name some.
+
+    Returns:
+        A `RunConfig`. Its `data` is that of the changes, else the facades; of another preset's data nothing is known,
+        so that it is `None`.
 
     Raises:
         UserError: an unknown preset, or values that cannot be or do not fit together.
     """
     changes = changes or {}
-    if data is None and preset in (None, "facades"):
-        data = DataConfig()
-    changed_data = _changed_data(data, changes)
-    return _changed(_preset(preset, changed_data, changes.get("model", {})), changed_data, changes)
+    data = _changed_data(DataConfig() if preset in (None, "facades") else None, changes)
+    return _changed(_preset(preset, data, changes.get("model", {})), data, changes)
 
 
 def _changed_data(data, changes):

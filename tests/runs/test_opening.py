@@ -24,7 +24,8 @@ def test_only_the_facades_are_where_nothing_says_so():
     assert opening.configure() == opening.configure("facades")
     assert opening.configure().data == DataConfig()
     assert opening.configure("cityscapes").data is None
-    assert opening.configure("cityscapes", data=DataConfig(**PAIRS, instance_dir="c")).data.instance_dir == "c"
+    changes = {"data": {**PAIRS, "instance_dir": "c"}}
+    assert opening.configure("cityscapes", changes).data == DataConfig(**changes["data"])
 
 
 def test_own_classes_lose_the_presets_names_and_colours():
