@@ -7,7 +7,7 @@ import pytest
 from dagan_tf.config import LabelSpec
 from dagan_tf.errors import UserError
 from dagan_tf.networks.pytorch.files import write_state
-from dagan_tf.presets import FACADES
+from dagan_tf.presets import facades
 from dagan_tf.runs.loading import load_generator, load_model
 from tests import golden
 
@@ -53,7 +53,7 @@ def test_keras_files_know_their_model(model, tmp_path):
     loaded = load_generator(tmp_path / "dagan.keras", preset="facades", semantics="dense")
     assert_same_weights(loaded.generator, model.ema_generator)
     assert (loaded.step, loaded.weights, loaded.config) == (9, "moving average", None)
-    assert (loaded.labels, loaded.generator.semantics) == (FACADES.labels, "dense")
+    assert (loaded.labels, loaded.generator.semantics) == (facades.LABELS, "dense")
     loaded = load_generator(tmp_path / "generator.keras")
     assert_same_weights(loaded.generator, model.generator)
     assert (loaded.step, loaded.weights, loaded.labels) == (None, "generator", LabelSpec(13))
@@ -63,7 +63,7 @@ def test_weights_are_described_by_preset_and_fields(model, tmp_path):
     model.generator.save_weights(tmp_path / "g.weights.h5")
     loaded = load_generator(tmp_path / "g.weights.h5", preset="facades", semantics="patch_table", **SMALL)
     assert_same_weights(loaded.generator, model.generator)
-    assert (loaded.labels, loaded.generator.semantics) == (FACADES.labels, "patch_table")
+    assert (loaded.labels, loaded.generator.semantics) == (facades.LABELS, "patch_table")
     with pytest.raises(UserError, match="does not fit the generator that `preset` and the fields of the model"):
         load_generator(tmp_path / "g.weights.h5", preset="facades", **{**SMALL, "base_filters": 8})
 
