@@ -105,32 +105,30 @@ def traced(generator):
 
 def folded_generators(kinds, case, arguments):
     """The same weights in each kind, as functions: `{kind: function}`."""
-    from dagan_tf.networks.folding import fold
 
     generator = settled_generator(case, arguments)
     return {
-        kind: traced(fold(generator, precision, semantics=semantics, image_size=case.size))
+        kind: traced(generator.folded(precision, semantics=semantics, image_size=case.size))
         for kind, (semantics, precision) in kinds.items()
     }
 
 
 def fresh_generator(kind, case, arguments):
     """A folded generator that was never anything else: folding takes memory of its own."""
-    from dagan_tf.networks import Generator
-    from dagan_tf.networks.folding import POLICIES
+    from dagan_tf.networks.generator import POLICIES, FoldedGenerator
 
     semantics, precision = kind
     config = case.config(base_filters=arguments.base_filters)
-    return traced(Generator(config, semantics, folded=True, dtype=POLICIES[precision]))
+    return traced(FoldedGenerator(config, semantics, dtype=POLICIES[precision]))
 
 
 def patch_shares(inputs, config):
     """Distinct 5x5 and 3x3 patches a pixel at each factor, medians over the batches."""
-    from dagan_tf.networks.generator import stages
+    from dagan_tf.networks.backbones.spade import spade_stages
     from dagan_tf.semantics import Semantics
 
     wide, narrow = [], []
-    for factor in sorted({stage.factor for stage in stages(config)}):
+    for factor in sorted({stage.factor for stage in spade_stages(config)}):
         levels = [Semantics.from_inputs(batch, config, kind="patch_table").level(factor) for batch in inputs]
         counts = [(level.wide_patches.count, level.patches.count) for level in levels]
         shares = [[int(count) / math.prod(levels[0].patches.index.shape) for count in pair] for pair in counts]

@@ -81,10 +81,10 @@ def parts(model, batch, extractor):
     @tf.function
     def discriminate():
         with tf.GradientTape() as tape:
-            loss = sum(model.discriminator_losses(batch, gradient, training=True))
+            loss = sum(model.discriminator_losses(model.drawn(batch, gradient), training=True))
         with tf.GradientTape(watch_accessed_variables=False) as inner:
             inner.watch(gradient)
-            through = sum(model.generator_losses(batch, gradient, training=True).values())
+            through = sum(model.generator_losses(model.drawn(batch, gradient), training=True).values())
         return tape.gradient(loss, discriminator), inner.gradient(through, gradient)
 
     @tf.function

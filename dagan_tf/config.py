@@ -46,6 +46,7 @@ class ModelConfig(Config):
     num_classes: int = _field(dataclasses.MISSING, "classes of the label map, as the networks see them")
     image_size: tuple = _field(dataclasses.MISSING, "height and width of label map and image, in pixels")
     use_instance_edges: bool = _field(False, "add one input channel: the borders of the instance map")
+    backbone: str = _field("spade", "what makes feature maps of a label map, see networks.backbones")
     base_filters: int = _field(64, "width w of the generator: 16w channels at the head, w at the last block")
     discriminator_filters: int = _field(64, "channels of the first discriminator layer")
     num_discriminators: int = _field(2, "scales of the discriminator")

@@ -77,14 +77,13 @@ def main(argv=None):
     cli.import_tensorflow()
     from dagan_tf.exports import maps, version
     from dagan_tf.exports.card import model_card
-    from dagan_tf.networks.folding import fold
     from dagan_tf.runs.loading import load_generator
 
     loaded = load_generator(arguments.run, arguments.checkpoint)
     if loaded.config is None:
         raise UserError(f"Expected a run folder. Received: {loaded.path}. Export the run that it was saved from.")
     fields = {**cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions)}
-    generator = fold(loaded.generator, arguments.precision, **fields)
+    generator = loaded.generator.folded(arguments.precision, **fields)
     size = generator.config.image_size
     print(f"{loaded.path}: step {loaded.step}, weights of the {loaded.weights}, {'x'.join(map(str, size))}", flush=True)
     # Before anything is written: the run's data may have moved.
@@ -101,7 +100,7 @@ def main(argv=None):
             report_half_precision(new.path, loaded.generator, generator, *examples[1:])
         if arguments.tflite is not None:
             kinds = list(dict.fromkeys(arguments.tflite or TFLITE_KINDS))
-            dense = fold(loaded.generator, image_size=size, semantics="dense")
+            dense = loaded.generator.folded(image_size=size, semantics="dense")
             report_tflite(kinds, dense, new.path / "tflite", *examples)
         check_stopped()
     print(f"Version {new.number} of {folder.name} is in {os.path.join(arguments.output, str(new.number))}")
@@ -121,14 +120,13 @@ def report_agreement(folder, trained, config):
 def report_half_precision(folder, trained, generator, measured, split):
     """Compares a SavedModel in half precision with float32, in Keras and in time, and prints both."""
     from dagan_tf.exports import comparison
-    from dagan_tf.networks.folding import fold
 
     config, precision = generator.config, generator.compute_dtype
     decibels = comparison.check_half(folder, comparison.reference_of(trained, config), measured)
     what = f"{len(measured['label'])} {split} label maps"
     print(f"SavedModel in {precision} against Keras in float32 on {what}: PSNR {decibels:.1f} dB", flush=True)
     # Not for the model card: other machines, on which the model will be served, have other times.
-    full = fold(trained, "float32", config.image_size, generator.semantics)
+    full = trained.folded("float32", config.image_size, generator.semantics)
     speed = comparison.measure_speed(full, generator, measured)
     print(
         f"A picture takes {speed.half:.1f} ms in {precision}, {speed.full:.1f} ms in float32 on this machine: "

@@ -23,7 +23,7 @@ def traced(generator):
     config = generator.config
     maps = ("label", "instance") if config.use_instance_edges else ("label",)
     spec = tf.TensorSpec((None, *config.image_size), tf.int32)
-    draw = tf.function(lambda batch: generator(batch, training=False), input_signature=[dict.fromkeys(maps, spec)])
+    draw = tf.function(lambda batch: generator(batch), input_signature=[dict.fromkeys(maps, spec)])
 
     def images(batch):
         if missing := [name for name in maps if name not in batch]:

@@ -37,7 +37,7 @@ class Signatures:
     """The functions that are exported. All have a dynamic batch B and the generator's (H, W).
 
     Args:
-        generator: a folded `Generator` (see `networks.folding.fold`).
+        generator: a folded generator (see `Generator.folded`).
         labels: the `LabelSpec` of the ids in PNG files.
     """
 
@@ -107,7 +107,7 @@ class Signatures:
     def save(self, path):
         """Writes a SavedModel to a folder that does not exist yet. It holds the weights once and no Keras object."""
         module = tf.Module()
-        module.weights = {weight.path: weight.value for weight in self.generator.weights}
+        module.weights = [weight.value for weight in self.generator.weights]  # their paths need not be unique
         tf.saved_model.save(module, str(path), signatures=self.functions())
 
     def _batch(self, label_map, instance_map):

@@ -59,7 +59,7 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     if generator.semantics != "dense":
         raise UserError(
             f"TFLite has no operators for a patch table. Expected a generator of semantics 'dense', received "
-            f"{generator.semantics!r}: fold(generator, semantics='dense') makes one."
+            f"{generator.semantics!r}: generator.folded(semantics='dense') makes one."
         )
     with tempfile.TemporaryDirectory() as folder:
         _save_fixed_batch(generator, folder)
@@ -111,7 +111,7 @@ def _quantized(converter, generator, folder, calibration):
 
 def _fragile_nodes(generator, folder):
     """The names, in the converted graph, of the last blocks' own convolutions."""
-    blocks = "|".join(stage.name for stage in generator.stages[-FLOAT_BLOCKS:])
+    blocks = "|".join(stage.name for stage in generator.backbone.stages[-FLOAT_BLOCKS:])
     of_block = re.compile(rf"/({blocks})(_\d+)?/conv_[01s](_\d+)?/")
     tensors = _interpreter(_converter(folder, "float32").convert()).get_tensor_details()
     return [tensor["name"] for tensor in tensors if of_block.search(tensor["name"])]

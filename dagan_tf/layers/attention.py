@@ -104,9 +104,10 @@ class MultiScaleFusion(keras.layers.Layer):
             for i, shape in enumerate(earlier, 1):
                 self.reduce.append(_conv(self.reduced_filters, 1, f"reduce_{i}", self.dtype_policy))
                 self.reduce[-1].build(shape)
+            # The convolution that fuses them is computed level by level, so there is no layer of it.
             inputs = self.reduced_filters * len(earlier)
-            self.fuse = _conv(filters, 1, "fuse", self.dtype_policy)
-            self.fuse.build((None, height, width, inputs))
+            self.kernel = self.add_weight(name="fuse_kernel", shape=(1, 1, inputs, filters), initializer=xavier())
+            self.bias = self.add_weight(name="fuse_bias", shape=(filters,), initializer="zeros")
         self.built = True
 
     def call(self, features):
@@ -114,10 +115,10 @@ class MultiScaleFusion(keras.layers.Layer):
         size = last.shape[1:3]
         if self.levels == "last":
             return self.fuse(resize_nearest(earlier[-1], size))
-        kernels = ops.split(ops.convert_to_tensor(self.fuse.kernel), len(earlier), axis=2)
+        kernels = ops.split(ops.convert_to_tensor(self.kernel), len(earlier), axis=2)
         parts = zip(earlier, self.reduce, kernels, strict=True)
         terms = [ops.conv(reduce(feature), kernel) for feature, reduce, kernel in parts]
-        return _sum_resized(terms, size) + self.fuse.bias
+        return _sum_resized(terms, size) + self.bias
 
     def compute_output_shape(self, input_shape):
         return input_shape[-1]

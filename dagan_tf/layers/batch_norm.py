@@ -1,9 +1,11 @@
-"""Batch normalisation without affine part, with the release's constants, over the batch of all devices."""
+"""Batch normalisation without affine part, with the authors' constants, over the batch of all devices."""
 
 from dataclasses import dataclass
 
 import keras
 from keras import ops
+
+from dagan_tf.backend import num_replicas, on_tensorflow, traced_once, with_shape
 
 MOMENTUM = 0.9
 EPSILON = 1e-5
@@ -21,8 +23,24 @@ class Moments:
 
 def batch_moments(x):
     """The `Moments` of a batch (B, h, w, C), that of all replicas together."""
-    everywhere = keras.backend.backend() == "tensorflow"  # the other backends raise on it
-    return Moments(*ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2), synchronized=everywhere))
+    # Replicas exchange their sums, which they cannot do in a function that is traced apart.
+    moments = _moments_of_all(x) if num_replicas() > 1 else _moments(x)
+    return Moments(*(with_shape(moment, x.shape[-1:]) for moment in moments))
+
+
+def _moments_of_all(x):
+    # Keras' other backends raise on `synchronized`.
+    return ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2), synchronized=on_tensorflow())
+
+
+_moments = traced_once(_moments_of_all)
+
+
+@traced_once
+def _normalized(x, mean, variance):
+    """(x - mean) / sqrt(variance + epsilon) in float32."""
+    scale = ops.rsqrt(variance + EPSILON)
+    return ops.cast(x, "float32") * scale - mean * scale
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
@@ -52,13 +70,13 @@ class BatchNorm(keras.layers.Layer):
             self._move(self.moving_mean, moments.mean)
             self._move(self.moving_variance, moments.variance)
         else:
-            moments = Moments(self.moving_mean, self.moving_variance)
-        scale = ops.rsqrt(moments.variance + EPSILON)
-        return ops.cast(ops.cast(x, "float32") * scale - moments.mean * scale, self.compute_dtype)
+            moments = Moments(*map(ops.convert_to_tensor, (self.moving_mean, self.moving_variance)))
+        normalized = with_shape(_normalized(x, moments.mean, moments.variance), x.shape)
+        return ops.cast(normalized, self.compute_dtype)
 
     @staticmethod
     def _move(statistic, value):
-        statistic.assign(statistic * MOMENTUM + value * (1 - MOMENTUM))
+        statistic.assign(ops.convert_to_tensor(statistic) * MOMENTUM + value * (1 - MOMENTUM))
 
     def compute_output_shape(self, input_shape, *args):
         return input_shape

@@ -3,7 +3,13 @@
 import numpy as np
 from keras import ops
 
+from dagan_tf.backend import traced_once, with_shape
 from dagan_tf.errors import UserError
+
+
+@traced_once
+def _repeated(x, times, axis):
+    return ops.repeat(x, times, axis=axis)
 
 
 def _resize_axis(x, size, axis):
@@ -11,7 +17,7 @@ def _resize_axis(x, size, axis):
     if size == present:
         return x
     if size % present == 0:
-        return ops.repeat(x, size // present, axis=axis)
+        return with_shape(_repeated(x, size // present, axis), (*x.shape[:axis], size, *x.shape[axis + 1 :]))
     return ops.take(x, np.arange(size) * present // size, axis=axis)
 
 

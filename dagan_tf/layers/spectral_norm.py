@@ -4,8 +4,9 @@ import keras
 import numpy as np
 from keras import ops
 
-from dagan_tf.errors import UserError
-from dagan_tf.layers.conv import conv_same
+from dagan_tf.backend import traced_once, with_shape
+from dagan_tf.layers.conv import conv_output_length, convolve
+from dagan_tf.layers.folded import FoldedConv2D
 
 WARM_UP_ITERATIONS = 15  # with a random u, sigma of a 1024-channel kernel is off by orders of magnitude
 EPSILON = 1e-12
@@ -32,6 +33,24 @@ def power_iteration(matrix, u, iterations=1):
     return u, v
 
 
+def _as_matrix(kernel):
+    return ops.reshape(kernel, (-1, ops.shape(kernel)[-1]))
+
+
+@traced_once
+def _moved(kernel, u):
+    """The singular vectors `(u, v)` of a kernel after one power iteration, through which no gradient runs."""
+    return power_iteration(ops.stop_gradient(_as_matrix(kernel)), ops.stop_gradient(u))
+
+
+@traced_once
+def _divided_by_sigma(kernel, u, v):
+    """W/sigma with sigma = v^T W u; the gradient runs through W and sigma, not through u and v."""
+    u, v = ops.stop_gradient(u), ops.stop_gradient(v)
+    # No quotient: its gradient takes three passes over the kernel more than a product's.
+    return kernel * (1 / ops.vdot(v, ops.matmul(_as_matrix(kernel), u)))
+
+
 @keras.saving.register_keras_serializable(package="dagan_tf")
 class SpectralNormConv2D(keras.layers.Layer):
     """2-D convolution with the kernel W/sigma, where sigma = v^T W u estimates W's largest singular value.
@@ -48,8 +67,6 @@ class SpectralNormConv2D(keras.layers.Layer):
         padding: zero rows and columns added on every side; `None` keeps the size at stride 1 ("same").
         use_bias: whether a bias is added.
         kernel_initializer: initializer of W.
-        folded: the kernel is W/sigma already, and there is no u and no v: the form that is exported, see
-            `networks.folding`. It does not train.
 
     Input (B, H, W, C) float, output (B, H', W', filters) in the compute dtype.
     """
@@ -62,7 +79,6 @@ class SpectralNormConv2D(keras.layers.Layer):
         padding=None,
         use_bias=True,
         kernel_initializer="glorot_normal",
-        folded=False,
         **kwargs,
     ):
         super().__init__(**kwargs)
@@ -72,21 +88,15 @@ class SpectralNormConv2D(keras.layers.Layer):
         self.padding = padding
         self.use_bias = use_bias
         self.kernel_initializer = keras.initializers.get(kernel_initializer)
-        self.folded = folded
 
     def build(self, input_shape):
         shape = (self.kernel_size, self.kernel_size, input_shape[-1], self.filters)
         self.kernel = self.add_weight(
-            name="kernel",
-            shape=shape,
-            initializer=self.kernel_initializer,
-            dtype=self.compute_dtype if self.folded else "float32",
-            autocast=False,
+            name="kernel", shape=shape, initializer=self.kernel_initializer, dtype="float32", autocast=False
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros") if self.use_bias else None
-        if not self.folded:
-            self.u = self._add_singular_vector("u", 0, self.filters)
-            self.v = self._add_singular_vector("v", 1, shape[0] * shape[1] * shape[2])
+        self.u = self._add_singular_vector("u", 0, self.filters)
+        self.v = self._add_singular_vector("v", 1, shape[0] * shape[1] * shape[2])
         self.built = True
 
     def _add_singular_vector(self, name, position, length):
@@ -106,43 +116,36 @@ class SpectralNormConv2D(keras.layers.Layer):
             aggregation="only_first_replica",  # every replica computes the same vector from the same kernel
         )
 
-    def normalized_kernel(self):
-        """W/sigma for the present u and v: (kernel_size, kernel_size, C, filters) float32, what an export folds in."""
-        if self.folded:
-            return ops.convert_to_tensor(self.kernel)
-        matrix = ops.reshape(ops.convert_to_tensor(self.kernel), (-1, self.filters))
-        u, v = ops.stop_gradient(ops.convert_to_tensor(self.u)), ops.stop_gradient(ops.convert_to_tensor(self.v))
-        # No quotient: its gradient takes three passes over the kernel more than a product's.
-        return self.kernel * (1 / ops.vdot(v, ops.matmul(matrix, u)))
-
-    def _move_singular_vectors(self):
-        matrix = ops.stop_gradient(ops.reshape(ops.convert_to_tensor(self.kernel), (-1, self.filters)))
-        u, v = power_iteration(matrix, ops.convert_to_tensor(self.u))
-        self.u.assign(u)
-        self.v.assign(v)
+    def normalized_kernel(self, training=False):
+        """W/sigma, (kernel_size, kernel_size, C, filters) float32; with `training` after u and v have moved."""
+        kernel = ops.convert_to_tensor(self.kernel)
+        u, v = ops.convert_to_tensor(self.u), ops.convert_to_tensor(self.v)
+        if training:
+            u, v = (with_shape(new, old.shape) for new, old in zip(_moved(kernel, u), (u, v), strict=True))
+            self.u.assign(u)
+            self.v.assign(v)
+        return with_shape(_divided_by_sigma(kernel, u, v), kernel.shape)
 
     def call(self, inputs, training=False):
-        if training:
-            if self.folded:
-                raise UserError(
-                    "A folded convolution has no singular vectors to train: train the network it was made of."
-                )
-            self._move_singular_vectors()
-        kernel = ops.cast(self.normalized_kernel(), self.compute_dtype)
-        if self.padding is None:
-            outputs = conv_same(inputs, kernel, self.strides)
-        else:
-            inputs = ops.pad(inputs, ((0, 0), (self.padding, self.padding), (self.padding, self.padding), (0, 0)))
-            outputs = ops.conv(inputs, kernel, strides=self.strides, padding="valid")
+        kernel = ops.cast(self.normalized_kernel(training), self.compute_dtype)
+        outputs = convolve(inputs, kernel, self.strides, self.padding)
         return outputs if self.bias is None else ops.add(outputs, self.bias)
+
+    def folded(self, dtype=None):
+        """The `FoldedConv2D` that computes what this layer computes in inference, with the dtype policy `dtype`."""
+        result = FoldedConv2D(
+            self.filters, self.kernel_size, self.strides, self.padding, self.use_bias, name=self.name, dtype=dtype
+        )
+        result.build((None, None, None, self.kernel.shape[2]))
+        result.kernel.assign(self.normalized_kernel())
+        if self.use_bias:
+            result.bias.assign(self.bias)
+        return result
 
     def compute_output_shape(self, input_shape):
         batch, *size, _ = input_shape
-        return (batch, *(None if length is None else self._output_length(length) for length in size), self.filters)
-
-    def _output_length(self, length):
-        covered = length + (self.kernel_size - 1 if self.padding is None else 2 * self.padding)
-        return (covered - self.kernel_size) // self.strides + 1
+        size = (conv_output_length(length, self.kernel_size, self.strides, self.padding) for length in size)
+        return (batch, *size, self.filters)
 
     def get_config(self):
         return {
@@ -153,5 +156,4 @@ class SpectralNormConv2D(keras.layers.Layer):
             "padding": self.padding,
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
-            "folded": self.folded,
         }

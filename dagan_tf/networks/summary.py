@@ -3,7 +3,6 @@
 import math
 
 from dagan_tf.networks import Discriminator, Generator
-from dagan_tf.networks.generator import Stage
 
 
 def count_parameters(network):
@@ -30,9 +29,8 @@ def parameter_table(config):
 
 def _generator_rows(generator):
     height, width = generator.config.image_size
-    head, last = generator.stages[0], generator.stages[-1]
-    parts = [(Stage("fc", head.filters, head.factor), generator.fc)]
-    parts += zip(generator.stages, generator.blocks, strict=True)
+    last = generator.backbone.stages[-1]
+    parts = generator.backbone.layers_by_stage()
     parts += [(last._replace(name="attention"), generator.attention)]
     parts += [(last._replace(name="conv_img", filters=3), generator.conv_img)]
     for stage, layer in parts:

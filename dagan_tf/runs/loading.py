@@ -11,7 +11,7 @@ import keras
 
 from dagan_tf.config import LabelSpec, RunConfig
 from dagan_tf.errors import UserError
-from dagan_tf.networks import Generator
+from dagan_tf.networks import FoldedGenerator, Generator
 from dagan_tf.networks.pytorch.files import read_state
 from dagan_tf.networks.pytorch.names import load_pytorch_weights
 from dagan_tf.presets import PRESETS, get_preset
@@ -117,7 +117,7 @@ def _from_keras(path, preset, semantics, fields):
         model = keras.saving.load_model(path)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{path} could not be loaded as a DAGAN or a generator: {error}") from error
-    if not isinstance(model, DAGAN | Generator):
+    if not isinstance(model, DAGAN | Generator | FoldedGenerator):
         raise UserError(
             f"Expected a DAGAN or a generator in {path}. Received: {type(model).__name__}. Give another file."
         )

@@ -6,7 +6,7 @@ There are two kinds: `dense` convolves the one-hot map; `patch_table` computes e
 and gives the same numbers for a fraction of the work.
 """
 
-from dagan_tf.semantics.dense import DenseLevel
+from dagan_tf.semantics.dense import DenseLevel, as_level
 from dagan_tf.semantics.maps import Semantics, instance_edges
 
-__all__ = ["DenseLevel", "Semantics", "instance_edges"]
+__all__ = ["DenseLevel", "Semantics", "as_level", "instance_edges"]

@@ -12,11 +12,16 @@ class DenseLevel(NamedTuple):
     """
 
     one_hot: object
-    """(B, h, w, S) floats: the classes, 0 or 1 (their shares, where it was downsampled by means) and, where used, the
-    edge channel."""
+    """(B, H, W, S) floats: the classes, 0 or 1 (their mean over a window, where the map was averaged down) and, where
+    used, the edge channel."""
+
+    @property
+    def size(self):
+        """(H, W) of the level."""
+        return tuple(self.one_hot.shape[1:3])
 
     def convolve(self, kernel, bias, strides=1, padding=None):
-        """The map's zero-padded convolution.
+        """The one-hot map's zero-padded convolution.
 
         Args:
             kernel: (k, k, S, F), bias: (F,).
@@ -24,27 +29,42 @@ class DenseLevel(NamedTuple):
             padding: zero rows and columns on every side; `None`, for odd kernels at stride 1 only, keeps the size.
 
         Returns:
-            (B, h', w', F) in the kernel's dtype.
+            (B, H', W', F) in the kernel's dtype.
         """
-        x = ops.cast(self.one_hot, kernel.dtype)
-        if padding is None:
-            return ops.conv(x, kernel, strides=strides, padding="same") + bias
-        x = ops.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-        return ops.conv(x, kernel, strides=strides, padding="valid") + bias
+        return convolve(self.one_hot, kernel, bias, strides, padding)
 
     def modulate(self, x, shared, scale, shift):
         """x * scale + shift, both two convolutions of the map on a hidden layer with ReLU, which they share.
 
         Args:
-            x: (B, h, w, C).
+            x: (B, H, W, C).
             shared, scale, shift: pairs (kernel, bias) of shapes (3, 3, S, N), (N,); (3, 3, N, C), (C,) twice.
 
         Returns:
-            (B, h, w, C) in x's dtype. The sums are in the biases' dtype, the products in the kernels'.
+            (B, H, W, C) in x's dtype. The sums are in the biases' dtype, the products in the kernels'.
         """
-        # One convolution reads the hidden layer once.
-        kernel, bias = (ops.concatenate(pair, axis=-1) for pair in zip(scale, shift, strict=True))
-        hidden = ops.cast(ops.relu(self.convolve(*shared)), kernel.dtype)
-        both = ops.cast(ops.conv(hidden, kernel, padding="same"), bias.dtype) + bias
-        scale, shift = ops.split(both, 2, axis=-1)  # whose gradient is one concatenation; a slice's is two pads
-        return ops.cast(ops.cast(x, scale.dtype) * scale + shift, x.dtype)
+        return modulate(self.one_hot, x, shared, scale, shift)
+
+
+def as_level(level):
+    """The level that a layer was called with; Keras saves a `DenseLevel` in a functional model as a list."""
+    return DenseLevel(*level) if isinstance(level, list) else level
+
+
+def convolve(one_hot, kernel, bias, strides=1, padding=None):
+    """The convolution of `DenseLevel.convolve`, on a one-hot map (B, H, W, S)."""
+    x = ops.cast(one_hot, kernel.dtype)
+    if padding is None:
+        return ops.conv(x, kernel, strides=strides, padding="same") + bias
+    x = ops.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
+    return ops.conv(x, kernel, strides=strides, padding="valid") + bias
+
+
+def modulate(one_hot, x, shared, scale, shift):
+    """The modulation of `DenseLevel.modulate`, by a one-hot map (B, H, W, S)."""
+    # One convolution reads the hidden layer once.
+    kernel, bias = (ops.concatenate(pair, axis=-1) for pair in zip(scale, shift, strict=True))
+    hidden = ops.cast(ops.relu(convolve(one_hot, *shared)), kernel.dtype)
+    both = ops.cast(ops.conv(hidden, kernel, padding="same"), bias.dtype) + bias
+    scale, shift = ops.split(both, 2, axis=-1)  # whose gradient is one concatenation; a slice's is two pads
+    return ops.cast(ops.cast(x, scale.dtype) * scale + shift, x.dtype)

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from dagan_tf.backend import on_tensorflow, under_xla
 from dagan_tf.config import SEMANTICS
 from dagan_tf.errors import UserError, check_choice
 from dagan_tf.semantics.dense import DenseLevel
@@ -26,7 +27,7 @@ def instance_edges(instance_map):
 
 
 class Semantics:
-    """A batch of label maps with its levels.
+    """A batch of label maps with its levels, each made when it is first asked for.
 
     Args:
         label_map: (B, H, W) integers in 0..num_classes-1. An id outside becomes a pixel without a class: check before.
@@ -34,8 +35,8 @@ class Semantics:
         instance_map: (B, H, W) integers; its edges become one more channel. `None`: no edge channel.
         dtype: of the one-hot maps.
         kind: of the levels. "dense" convolves one-hot maps; "patch_table" computes distinct patches once, see
-            `patch_table`; "auto" takes the table on TensorFlow, but for XLA and symbolic Keras tensors, and for maps
-            whose patches do not repeat.
+            `patch_table`; "auto" takes the patch table on TensorFlow, but for XLA and symbolic Keras tensors, and for
+            maps whose patches do not repeat.
     """
 
     def __init__(self, label_map, num_classes, instance_map=None, dtype="float32", kind="auto"):
@@ -45,6 +46,7 @@ class Semantics:
         self.edges = None if instance_map is None else instance_edges(instance_map)
         self.dtype = dtype
         self.kind = kind
+        self._levels = {}
 
     @classmethod
     def from_inputs(cls, inputs, config, dtype="float32", kind="auto"):
@@ -70,7 +72,7 @@ class Semantics:
     def one_hot(self, factor=1):
         """The map nearest-downsampled by `factor`: (B, H/factor, W/factor, S), picking every factor-th pixel.
 
-        Strided slicing picks pixels 0, f, 2f, ... as the release's resize does; TensorFlow's own picks others.
+        Strided slicing picks pixels 0, f, 2f, ... as the authors' resize does; TensorFlow's own picks others.
         """
         channels = ops.one_hot(self.label_map[:, ::factor, ::factor], self.num_classes, dtype=self.dtype)
         if self.edges is None:
@@ -84,9 +86,12 @@ class Semantics:
         Raises:
             UserError: a patch table was asked for where there can be none.
         """
-        if self.kind == "dense":
-            return DenseLevel(self.one_hot(factor))
-        obstacle = self._obstacle()
+        if factor not in self._levels:
+            self._levels[factor] = self._make_level(factor)
+        return self._levels[factor]
+
+    def _make_level(self, factor):
+        obstacle = "dense semantics" if self.kind == "dense" else self._obstacle()
         if obstacle and self.kind == "patch_table":
             raise UserError(
                 f"semantics='patch_table' needs TensorFlow without XLA. Received: {obstacle}. Give 'auto' or 'dense'."
@@ -96,16 +101,13 @@ class Semantics:
         from dagan_tf.semantics import patch_table  # TensorFlow's operators, which other backends lack
 
         edges = None if self.edges is None else self.edges[:, ::factor, ::factor]
-        share = patch_table.SHARE if self.kind == "auto" else patch_table.ALWAYS
-        return patch_table.patch_table_level(self.label_map[:, ::factor, ::factor], edges, self.num_classes, share)
+        work = patch_table.WORTHWHILE_WORK if self.kind == "auto" else patch_table.ANY_WORK
+        return patch_table.patch_table_level(self.label_map[:, ::factor, ::factor], edges, self.num_classes, work)
 
     def _obstacle(self):
         """What keeps this map from a patch table, in words, or `None`."""
-        backend = keras.backend.backend()
-        if backend != "tensorflow":
-            return f"the backend {backend}"
+        if not on_tensorflow():
+            return f"the backend {keras.backend.backend()}"
         if isinstance(self.label_map, keras.KerasTensor):
             return "a symbolic Keras tensor"
-        from dagan_tf.semantics import patch_table
-
-        return "XLA" if patch_table.under_xla() else None
+        return "XLA" if under_xla() else None

@@ -1,4 +1,4 @@
-"""Adam in one operator a variable."""
+"""Adam in one operator for each variable."""
 
 import keras
 import tensorflow as tf
@@ -8,22 +8,27 @@ import tensorflow as tf
 class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` with its arguments, variables and numbers, in one pass over memory instead of a dozen."""
 
+    def apply(self, grads, trainable_variables=None):
+        # The same for all variables: computed here they are a few nodes of a step's graph, not a thousand.
+        step = tf.cast(self.iterations.value + 1, tf.float32)
+        self._beta_1, self._beta_2, self._epsilon = (tf.constant(x) for x in (self.beta_1, self.beta_2, self.epsilon))
+        self._beta_1_power, self._beta_2_power = tf.pow(self._beta_1, step), tf.pow(self._beta_2, step)
+        return super().apply(grads, trainable_variables)
+
     def update_step(self, gradient, variable, learning_rate):
-        if self.amsgrad or isinstance(gradient, tf.IndexedSlices):
+        if self.amsgrad or isinstance(gradient, tf.IndexedSlices) or variable.dtype != "float32":
             super().update_step(gradient, variable, learning_rate)
             return
-        index, dtype = self._get_variable_index(variable), variable.dtype
-        step = tf.cast(self.iterations + 1, dtype)
-        beta_1, beta_2 = (tf.cast(beta, dtype) for beta in (self.beta_1, self.beta_2))
+        index = self._get_variable_index(variable)
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,
             v=self._velocities[index].value.handle,
-            beta1_power=tf.pow(beta_1, step),
-            beta2_power=tf.pow(beta_2, step),
-            lr=tf.cast(learning_rate, dtype),
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=tf.cast(self.epsilon, dtype),
-            grad=tf.cast(gradient, dtype),
+            beta1_power=self._beta_1_power,
+            beta2_power=self._beta_2_power,
+            lr=learning_rate,
+            beta1=self._beta_1,
+            beta2=self._beta_2,
+            epsilon=self._epsilon,
+            grad=gradient,
         )

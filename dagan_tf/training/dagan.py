@@ -1,22 +1,38 @@
 """`DAGAN`: both networks, their losses and optimizers in one `keras.Model` with its training step."""
 
+from typing import NamedTuple
+
 import keras
 import numpy as np
 import tensorflow as tf
 
 from dagan_tf import losses
+from dagan_tf.backend import shared_traces
 from dagan_tf.config import LOSSES, ModelConfig, TrainConfig
 from dagan_tf.errors import UserError
 from dagan_tf.images import to_uint8
 from dagan_tf.networks import Discriminator, Generator
 from dagan_tf.presets import get_preset
-from dagan_tf.training.accumulation import mean_over_parts
+from dagan_tf.training.accumulation import mean_over_micro_batches
 from dagan_tf.training.replicas import as_logs, finite_together, mean_over_replicas
 from dagan_tf.training.schedule import make_optimizers
 
 BATCH_KEYS = ("label", "instance")
 INITIAL_SCALE = 2.0**10
 """Of float16 losses. From Keras' 2**15 the generator skips its first six steps, down to 2**9."""
+
+
+class Drawn(NamedTuple):
+    """A batch of examples with the images that the generator has drawn for their label maps."""
+
+    levels: list
+    """The discriminator's levels of the label maps."""
+    real: tf.Tensor
+    """(B, H, W, 3): the examples' own images."""
+    fake: tf.Tensor
+    """(B, H, W, 3): the generator's."""
+    tape: tf.GradientTape | None = None
+    """What watched the drawing, in training."""
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
@@ -183,93 +199,114 @@ class DAGAN(keras.Model):
             )
         return array
 
+    @tf.autograph.experimental.do_not_convert  # it has nothing to convert, and looking for it takes long
     def train_step(self, data):
         """One alternating update: discriminator on the detached image, then generator through the new discriminator.
 
-        Release: the generator is updated first and runs a second time for the discriminator; here it runs once.
+        PyTorch: the authors update the generator first and run it a second time for the discriminator; here it runs
+        once.
         """
         batch = _batch(data)
         # Nothing may move, not even a step count or a singular vector, before the batch is there and valid.
         checks = [_assert_examples(batch), _assert_classes(batch["label"], self.config.num_classes)]
-        with tf.control_dependencies(checks):
-            return self._alternate(batch)
+        with tf.control_dependencies(checks), shared_traces():
+            values = self._step(batch) if self.accumulate == 1 else self._accumulated_step(batch)
+            self.step.assign_add(1)
+            if self.ema_generator is not None:
+                self._update_average()
+            return self._track(mean_over_replicas(values))
 
-    def _alternate(self, batch):
-        # One picture serves both updates. In parts it is made anew for the second: to keep the activations of all parts
-        # would cost the memory that parts are for.
-        picture = self._picture(batch) if self.accumulate == 1 else None
+    def _step(self, batch):
+        """The step of a whole batch, whose image serves both updates; returns the losses."""
+        example = self._draw(batch)
+        d_losses, gradients = self._discriminator_gradients(example)
+        self._apply(self.discriminator_optimizer, gradients, self.discriminator)
+        g_losses, gradients = self._generator_gradients(example)
+        self._apply(self.generator_optimizer, gradients, self.generator)
+        return d_losses | g_losses
 
-        def discriminate(part):
-            return self._discriminator_gradients(part, (picture or self._picture(part))[0])
+    def _accumulated_step(self, batch):
+        """The step of a batch in micro-batches: the mean of their gradients for each update; returns the mean losses.
 
-        def generate(part):
-            return self._generator_gradients(part, *(picture or self._picture(part)))
+        The image of a micro-batch is drawn twice, once for each update: to keep all activations until the second would
+        cost the memory that accumulation is for. The statistics and singular vectors that the first drawing moves are
+        then set back, so that each micro-batch moves them once, and its image is the same in both updates.
+        """
+        before = [variable.value for variable in self.generator.non_trainable_variables]
+        before = [tf.identity(value) for value in before]
+        d_losses, gradients = mean_over_micro_batches(
+            lambda micro_batch: self._discriminator_gradients(self._draw(micro_batch)), batch, self.accumulate
+        )
+        with tf.control_dependencies(gradients):
+            for variable, value in zip(self.generator.non_trainable_variables, before, strict=True):
+                variable.assign(value)
+        self._apply(self.discriminator_optimizer, gradients, self.discriminator)
+        g_losses, gradients = mean_over_micro_batches(
+            lambda micro_batch: self._generator_gradients(self._draw(micro_batch)), batch, self.accumulate, gradients
+        )
+        self._apply(self.generator_optimizer, gradients, self.generator)
+        return d_losses | g_losses
 
-        values, applied = self._update(discriminate, batch, self.discriminator, self.discriminator_optimizer)
-        values |= self._update(generate, batch, self.generator, self.generator_optimizer, after=applied)[0]
-        self.step.assign_add(1)
-        if self.ema_generator is not None:
-            self._update_average()
-        return self._track(mean_over_replicas(values))
+    def drawn(self, batch, fake):
+        """The `Drawn` of a batch dictionary and the generator's images of it (B, H, W, 3), for the losses below."""
+        return Drawn(self.discriminator.levels(self.generator.read(batch)), batch["image"], fake)
 
-    def _picture(self, batch):
-        """The generator's picture (B, H, W, 3) and the tape that watched its making."""
+    def _draw(self, batch):
+        """The `Drawn` of a batch in training."""
+        semantics = self.generator.read(batch)
         with tf.GradientTape() as tape:
-            fake = self.generator({k: batch[k] for k in BATCH_KEYS if k in batch}, training=True)
-        return fake, tape
+            fake = self.generator.draw(semantics, training=True)
+        return Drawn(self.discriminator.levels(semantics), batch["image"], fake, tape)
 
-    def _update(self, losses_and_gradients, batch, network, optimizer, after=()):
-        """Applies the mean gradients over the batch's parts; returns the mean losses and these gradients."""
-        values, gradients = mean_over_parts(losses_and_gradients, batch, self.accumulate, after)
+    def _discriminator_gradients(self, drawn):
+        """The discriminator's losses on a detached image, and their gradients."""
+        with tf.GradientTape() as tape:
+            d_fake, d_real = self.discriminator_losses(drawn, training=True)
+            loss = self._scaled(d_fake + d_real, self.discriminator_optimizer)
+        return {"d_fake": d_fake, "d_real": d_real}, tape.gradient(loss, self.discriminator.trainable_variables)
+
+    def _generator_gradients(self, drawn):
+        """The generator's losses and their gradients."""
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(drawn.fake)
+            values = self.generator_losses(drawn, training=True)
+            loss = self._scaled(sum(values.values()), self.generator_optimizer)
+        # The chain rule in two parts, so that no gradient of the discriminator's own weights is ever computed.
+        image_gradient = tape.gradient(loss, drawn.fake)
+        variables = self.generator.trainable_variables
+        return values, drawn.tape.gradient(drawn.fake, variables, output_gradients=image_gradient)
+
+    def _apply(self, optimizer, gradients, network):
         if self.compute_dtype == "float16":
             gradients = finite_together(gradients)
         optimizer.apply(gradients, network.trainable_variables)
-        return values, gradients
-
-    def _discriminator_gradients(self, batch, fake):
-        with tf.GradientTape() as tape:
-            d_fake, d_real = self.discriminator_losses(batch, tf.stop_gradient(fake), training=True)
-            loss = self._scaled(d_fake + d_real, self.discriminator_optimizer)
-        gradients = tape.gradient(loss, self.discriminator.trainable_variables)
-        return {"d_fake": d_fake, "d_real": d_real}, gradients
-
-    def _generator_gradients(self, batch, fake, generator_tape):
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(fake)
-            values = self.generator_losses(batch, fake, training=True)
-            loss = self._scaled(sum(values.values()), self.generator_optimizer)
-        # The chain rule in two parts, so that no gradient of the discriminator's own weights is ever computed.
-        image_gradient = tape.gradient(loss, fake)
-        variables = self.generator.trainable_variables
-        return values, generator_tape.gradient(fake, variables, output_gradients=image_gradient)
 
     @staticmethod
     def _scaled(loss, optimizer):
         """The loss whose gradients are summed over replicas, times the loss scale of half precision, if any."""
         return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
-    def discriminator_losses(self, batch, fake, training=False):
-        """Hinge terms on a detached image (B, H, W, 3) and the batch's own: float32 scalars `(fake, real)`."""
-        maps = {k: batch[k] for k in BATCH_KEYS if k in batch}
-        features = self.discriminator({**maps, "image": tf.concat([fake, batch["image"]], axis=0)}, training=training)
+    def discriminator_losses(self, drawn, training=False):
+        """Hinge terms on the detached image and the batch's own: float32 scalars `(fake, real)`."""
+        fake = tf.stop_gradient(drawn.fake)
+        features = self.discriminator.judge(drawn.levels, tf.concat([fake, drawn.real], axis=0), training=training)
         size = tf.shape(fake)[0]
         return losses.hinge_discriminator(
             [scale[-1][:size] for scale in features], [scale[-1][size:] for scale in features]
         )
 
-    def generator_losses(self, batch, fake, training=False):
-        """The generator's weighted losses for its image (B, H, W, 3): a dictionary of float32 scalars."""
-        maps = {k: batch[k] for k in BATCH_KEYS if k in batch}
-        fake_features = self.discriminator({**maps, "image": fake}, training=training)
+    def generator_losses(self, drawn, training=False):
+        """The generator's weighted losses for its image: a dictionary of float32 scalars."""
+        fake_features = self.discriminator.judge(drawn.levels, drawn.fake, training=training)
         # The same singular vectors as in the pass before: both passes belong to one power iteration.
-        real_features = self.discriminator({**maps, "image": batch["image"]}, training=False)
+        real_features = self.discriminator.judge(drawn.levels, drawn.real)
         values = {
             "g_hinge": losses.hinge_generator([scale[-1] for scale in fake_features]),
             "g_feature": self.feature_weight * losses.feature_matching(fake_features, real_features),
         }
         extractor = self.perceptual_features
         if extractor is not None:
-            distance = losses.perceptual(extractor(fake), extractor(batch["image"]), extractor.tap_weights)
+            distance = losses.perceptual(extractor(drawn.fake), extractor(drawn.real), extractor.tap_weights)
             values["g_perceptual"] = self.perceptual_weight * distance
         return values
 
@@ -288,10 +325,9 @@ class DAGAN(keras.Model):
         batch = _batch(data)
         _assert_examples(batch)
         fake = self(batch, training=False)
-        d_fake, d_real = self.discriminator_losses(batch, fake)
-        return self._track(
-            mean_over_replicas({"d_fake": d_fake, "d_real": d_real, **self.generator_losses(batch, fake)})
-        )
+        drawn = self.drawn(batch, fake)
+        d_fake, d_real = self.discriminator_losses(drawn)
+        return self._track(mean_over_replicas({"d_fake": d_fake, "d_real": d_real, **self.generator_losses(drawn)}))
 
     def _track(self, values):
         tracked = [tracker for tracker in self.loss_trackers if tracker.name in values]

@@ -23,7 +23,6 @@ from tensorflow_serving.apis import get_model_metadata_pb2, prediction_service_p
 from dagan_tf.exports import quality, tflite, version
 from dagan_tf.exports.signatures import Signatures
 from dagan_tf.images import to_uint8
-from dagan_tf.networks.folding import fold
 from dagan_tf.networks.generator import Generator
 from dagan_tf.presets import facades
 from tests import golden
@@ -104,7 +103,7 @@ def test_c_api(model, inputs, tmp_path):
 
 def test_half_precision(golden_model, tmp_path):
     """bfloat16 with the patch table in the session loader of TensorFlow 1 and the C API."""
-    Signatures(fold(golden_model.generator, "bfloat16"), facades.LABELS).save(tmp_path / "half")
+    Signatures(golden_model.generator.folded("bfloat16"), facades.LABELS).save(tmp_path / "half")
     np.savez(tmp_path / "inputs.npz", label_map=golden_model.label)
     run_python(LOAD_V1, tmp_path / "half", tmp_path / "inputs.npz", tmp_path / "v1.npz")
     done = c_api(tmp_path / "half", tmp_path / "inputs.npz", tmp_path / "c.npz")
@@ -128,21 +127,21 @@ def test_openvino(model, tmp_path):
     """Of an export with dense semantics: it has not all operators of the patch table."""
     openvino = pytest.importorskip("openvino")
     core = openvino.Core()
-    Signatures(fold(model.generator, semantics="dense"), facades.LABELS).save(tmp_path / "dense")
+    Signatures(model.generator.folded(semantics="dense"), facades.LABELS).save(tmp_path / "dense")
     # OpenVINO computes in bfloat16 by default on processors that have it.
     compiled = core.compile_model(core.read_model(tmp_path / "dense"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert_agrees(compiled({"label_map": model.label})["image"], model.image)
 
 
 def test_tflite(model):
-    (_, content), *_ = tflite.convert(fold(model.generator, semantics="dense"), ["float32"])
+    (_, content), *_ = tflite.convert(model.generator.folded(semantics="dense"), ["float32"])
     image, _ = tflite.generate(content, {"label": model.label})
     assert_agrees(image, model.image)
 
 
 def test_golden_pictures_are_the_releases(golden_model):
     values = golden.values()
-    generator = fold(golden_model.generator)
+    generator = golden_model.generator.folded()
     assert np.abs(np.asarray(generator({"label": values["label"]})) - values["image_eval"]).max() < 1e-4
     image = tf.saved_model.load(str(golden_model.version)).signatures["serving_default"](label_map=values["label"])
     assert_agrees(image["image"].numpy(), to_uint8(values["image_eval"]))
@@ -244,7 +243,7 @@ def test_pictures_of_1024(tmp_path):
     """Through gRPC with the deployed client and with a client of default limits (4 MB), and through REST."""
     config = facades.MODEL.replace(image_size=(1024, 1024), base_filters=2, spade_filters=4, cam_filters=2)
     keras.utils.set_random_seed(0)
-    generator = fold(Generator(config))
+    generator = Generator(config).folded()
     generator.conv_img.set_weights([3000 * weight + 0.1 for weight in generator.conv_img.get_weights()])  # not grey
     with version.new_version(tmp_path / "large") as new:
         version.write(generator, facades.LABELS, new.path, {"name": "large"})

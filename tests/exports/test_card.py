@@ -8,7 +8,6 @@ import tensorflow as tf
 import dagan_tf
 from dagan_tf.config import LabelSpec
 from dagan_tf.exports.card import model_card
-from dagan_tf.networks.folding import fold
 from dagan_tf.networks.generator import Generator
 from dagan_tf.presets import PRESETS
 
@@ -17,7 +16,7 @@ SMALL = {"image_size": (32, 64), "base_filters": 2, "spade_filters": 4}
 
 def card(name, labels=None):
     preset = PRESETS[name]
-    generator = fold(Generator(preset.model.replace(**SMALL)))
+    generator = Generator(preset.model.replace(**SMALL)).folded()
     result = model_card("mine", generator, labels or preset.labels, 120, "moving average")
     assert json.loads(json.dumps(result)) == result
     assert result["parameters"] == generator.count_params()

@@ -8,7 +8,6 @@ from dagan_tf.config import LabelSpec
 from dagan_tf.errors import UserError
 from dagan_tf.exports import comparison, version
 from dagan_tf.images import to_uint8
-from dagan_tf.networks.folding import fold
 from dagan_tf.networks.generator import Generator
 from tests.networks.test_folding import batch, trained
 
@@ -23,7 +22,7 @@ def original():
 @pytest.fixture(scope="module")
 def written(original, tmp_path_factory):
     folder = tmp_path_factory.mktemp("version")
-    version.write(fold(original), LabelSpec(3), folder, CARD)
+    version.write(original.folded(), LabelSpec(3), folder, CARD)
     return folder
 
 
@@ -50,7 +49,7 @@ def test_check_finds_wrong_weights(written, original):
 @pytest.fixture(scope="module")
 def half(original, tmp_path_factory):
     folder = tmp_path_factory.mktemp("half")
-    version.write(fold(original, "bfloat16"), LabelSpec(3), folder, CARD)
+    version.write(original.folded("bfloat16"), LabelSpec(3), folder, CARD)
     return folder
 
 
@@ -107,5 +106,5 @@ def test_both_precisions_are_timed_in_turns_after_a_warm_up(monkeypatch):
 
 
 def test_real_generators_are_timed(original):
-    speed = comparison.measure_speed(fold(original), fold(original, "bfloat16"), batch())
+    speed = comparison.measure_speed(original.folded(), original.folded("bfloat16"), batch())
     assert min(speed) > 0

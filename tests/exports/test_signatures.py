@@ -10,8 +10,7 @@ from PIL import Image
 from dagan_tf.config import LabelSpec
 from dagan_tf.exports.signatures import Signatures
 from dagan_tf.images import to_uint8
-from dagan_tf.networks.folding import fold
-from dagan_tf.networks.generator import Generator
+from dagan_tf.networks import FoldedGenerator
 from tests.networks.test_folding import SMALL, batch, trained
 
 SHIFTED = LabelSpec(num_classes=3, first_id=5, unknown_id=200)
@@ -19,7 +18,7 @@ SHIFTED = LabelSpec(num_classes=3, first_id=5, unknown_id=200)
 
 @pytest.fixture(scope="module")
 def generator():
-    return fold(trained())
+    return trained().folded()
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +81,7 @@ def test_inputs_and_outputs(signatures):
 
 
 def test_label_maps_of_many_classes_are_int32():
-    many = Generator(SMALL.replace(num_classes=257, use_instance_edges=False), folded=True)
+    many = FoldedGenerator(SMALL.replace(num_classes=257, use_instance_edges=False))
     functions = Signatures(many, LabelSpec(257)).functions()
     assert described(functions["serving_default"])["label_map"] == ([None, 32, 64], tf.int32)
 
@@ -90,7 +89,7 @@ def test_label_maps_of_many_classes_are_int32():
 @pytest.mark.parametrize("attention", ["none", "sam", "cam1"])
 def test_attention_signature_has_what_the_model_has(attention):
     config = SMALL.replace(attention=attention, use_instance_edges=False)
-    functions = Signatures(Generator(config, folded=True), LabelSpec(3)).functions()
+    functions = Signatures(FoldedGenerator(config), LabelSpec(3)).functions()
     expected = {"none": None, "sam": {"image", "spatial_attention"}, "cam1": {"image", "channel_weights"}}[attention]
     assert (set(functions["attention"].structured_outputs) if "attention" in functions else None) == expected
 
@@ -149,7 +148,7 @@ def test_ids_that_are_no_class_are_named(signatures, inputs, name, value, messag
 
 def test_ids_of_many_classes_are_named():
     config = SMALL.replace(num_classes=257, use_instance_edges=False)
-    function = Signatures(Generator(config, folded=True), LabelSpec(257)).functions()["serving_default"]
+    function = Signatures(FoldedGenerator(config), LabelSpec(257)).functions()["serving_default"]
     label = np.zeros((1, 32, 64), np.int32)
     label[0, 1, 1:3] = -2, 300
     with pytest.raises(tf.errors.InvalidArgumentError, match=r"257 classes.*\[-2 300\]"):

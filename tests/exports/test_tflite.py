@@ -6,8 +6,7 @@ import pytest
 from dagan_tf.config import TFLITE_KINDS
 from dagan_tf.errors import UserError
 from dagan_tf.exports import quality, tflite
-from dagan_tf.networks.folding import fold
-from dagan_tf.networks.generator import Generator
+from dagan_tf.networks import FoldedGenerator
 from dagan_tf.runs.loading import load_model
 from tests.exports.helpers import sample_maps
 from tests.helpers import FACADES_FOLDER
@@ -28,7 +27,7 @@ def qualities(request, tmp_path_factory):
     return folder, {
         q.kind: q
         for q in tflite.write(
-            fold(model.inference_generator, semantics="dense"), folder, TFLITE_KINDS, calibration, examples
+            model.inference_generator.folded(semantics="dense"), folder, TFLITE_KINDS, calibration, examples
         )
     }
 
@@ -75,7 +74,7 @@ def test_int8_convolves_in_int8(qualities):
 
 def test_instance_edges():
     config = SMALL.replace(base_filters=8)  # with 2 channels LiteRT 2.3's int8 kernels break the process
-    generator, data = fold(trained(config), semantics="dense"), batch(config)
+    generator, data = trained(config).folded(semantics="dense"), batch(config)
     files = dict(tflite.convert(generator, ["float32", "dynamic", "int8"], data))
     expected = 127.5 * (np.asarray(generator(data)) + 1)
     for kind, at_most in (("float32", 1), ("dynamic", 30), ("int8", 60)):
@@ -89,7 +88,7 @@ def test_instance_edges():
 
 def test_the_patch_table_is_refused():
     with pytest.raises(UserError, match=r"semantics 'dense', received 'auto'.*makes one"):
-        next(tflite.convert(Generator(SMALL, folded=True)))
+        next(tflite.convert(FoldedGenerator(SMALL)))
 
 
 def test_psnr():

@@ -12,7 +12,6 @@ from tensorflow.core.protobuf import saved_model_pb2
 from dagan_tf.config import LabelSpec
 from dagan_tf.errors import UserError
 from dagan_tf.exports import version
-from dagan_tf.networks.folding import fold
 from tests.helpers import ROOT
 from tests.networks.test_folding import trained
 
@@ -27,7 +26,7 @@ def original():
 @pytest.fixture(scope="module")
 def written(original, tmp_path_factory):
     folder = tmp_path_factory.mktemp("version")
-    version.write(fold(original), LabelSpec(3), folder, CARD)
+    version.write(original.folded(), LabelSpec(3), folder, CARD)
     return folder
 
 

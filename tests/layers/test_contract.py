@@ -20,7 +20,11 @@ from dagan_tf.layers import (
     BatchNorm,
     ChannelAttention,
     DualAttention,
+    FoldedConv2D,
+    FoldedSPADE,
+    FoldedSPADEResBlock,
     MultiScaleFusion,
+    SemanticConv2D,
     SPADEResBlock,
     SpatialAttention,
     SpectralNormConv2D,
@@ -41,6 +45,10 @@ def as_list(*tensors):
 
 def with_level(x, one_hot):
     return x, DenseLevel(one_hot)
+
+
+def of_level(one_hot, *image):
+    return DenseLevel(one_hot), *image
 
 
 class Case(NamedTuple):
@@ -87,9 +95,7 @@ CASES = {
     "batch_norm": Case(BatchNorm, {}, [(4, 6, 4)], each, (4, 6, 4), 0, 8),
     # 3x3: 3 -> 5, 5 -> 4, 5 -> 4, with biases; mean and variance of 4 channels.
     "spade": Case(SPADE, PLAIN_SPADE, [(4, 6, 4), (4, 6, 3)], with_level, (4, 6, 4), 140 + 184 + 184, 8),
-    "spade_resized": Case(
-        SPADE, {**PLAIN_SPADE, "size": [4, 6]}, [(2, 3, 4), (4, 6, 3)], with_level, (4, 6, 4), 140 + 184 + 184, 8
-    ),
+    "spade_resized": Case(SPADE, PLAIN_SPADE, [(2, 3, 4), (4, 6, 3)], with_level, (4, 6, 4), 140 + 184 + 184, 8),
     # Two norms as above, two 3x3 convolutions 4 -> 4.
     "block_identity": Case(
         SPADEResBlock,
@@ -112,12 +118,51 @@ CASES = {
     ),
     "block_resized": Case(
         SPADEResBlock,
-        {"filters": 3, **PLAIN_SPADE, "size": [4, 6]},
+        {"filters": 3, **PLAIN_SPADE},
         [(2, 3, 4), (4, 6, 3)],
         with_level,
         (4, 6, 3),
         3 * 508 - 5 * 2 * 9 - 2 + 111 + 84 + 12,
         8 + 8 + 6 + (3 + 36) + (3 + 27) + (3 + 4),
+    ),
+    "folded_conv": Case(FoldedConv2D, {"filters": 6, "kernel_size": 3}, [(7, 5, 4)], each, (7, 5, 6), 216 + 6, 0),
+    "folded_spade": Case(FoldedSPADE, PLAIN_SPADE, [(2, 3, 4), (4, 6, 3)], with_level, (4, 6, 4), 140 + 184 + 184, 0),
+    "folded_block_identity": Case(
+        FoldedSPADEResBlock,
+        {"filters": 4, **PLAIN_SPADE},
+        [(2, 3, 4), (4, 6, 3)],
+        with_level,
+        (4, 6, 4),
+        2 * 508 + 2 * 148,
+        0,
+    ),
+    "folded_block_learned_shortcut": Case(
+        FoldedSPADEResBlock,
+        {"filters": 6, **PLAIN_SPADE},
+        [(4, 6, 4), (4, 6, 3)],
+        with_level,
+        (4, 6, 6),
+        3 * 508 + 148 + 222 + 24,
+        0,
+    ),
+    # 3x3 of 5 channels, and 4x4 of 5 + 3 channels at stride 2, to 6 filters.
+    "semantic_conv": Case(
+        SemanticConv2D,
+        {"filters": 6, "kernel_size": 3, "semantic_channels": 5},
+        [(7, 5, 5)],
+        of_level,
+        (7, 5, 6),
+        270 + 6,
+        0,
+    ),
+    "semantic_conv_with_image": Case(
+        SemanticConv2D,
+        {"filters": 6, "kernel_size": 4, "semantic_channels": 5, "image_channels": 3, "strides": 2, "padding": 2},
+        [(9, 8, 5), (9, 8, 3)],
+        of_level,
+        (5, 5, 6),
+        768 + 6,
+        0,
     ),
     "spatial_attention": Case(SpatialAttention, {}, [(4, 6, 4)], each, (4, 6, 4), 18, 0),
     "spatial_attention_7": Case(SpatialAttention, {"kernel_size": 7}, [(4, 6, 4)], each, (4, 6, 4), 98, 0),
@@ -270,7 +315,9 @@ def test_dtype_policies(case, policy, tolerance):
     reference = make(case)
     layer = case.layer(**case.options, dtype=policy)
     copy_weights(reference, layer, case)
-    assert all(variable.dtype == "float32" for variable in layer.variables)
+    # A folded layer is stored as it is multiplied.
+    stored = {"float32", layer.compute_dtype} if case.layer.__name__.startswith("Folded") else {"float32"}
+    assert {variable.dtype for variable in layer.variables} <= stored
     for training in (False, True):
         expected, output = call(reference, case, training), call(layer, case, training)
         assert keras.backend.standardize_dtype(output.dtype) == keras.DTypePolicy(policy).compute_dtype

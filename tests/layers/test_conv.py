@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dagan_tf.layers.conv import conv_same
+from dagan_tf.layers.conv import convolve
 from tests.helpers import conv2d
 
 # Map, kernel, strides, and whether the kernel is so much larger than the map that it is a product.
@@ -32,24 +32,24 @@ def operators(function, *arguments):
 def test_conv(shape, kernel, strides, product):
     x, kernel = values(shape, 0), values(kernel, 1)
     expected = conv2d(x, kernel, strides=strides) if strides == 1 else None
-    result = conv_same(x, kernel, strides)
+    result = convolve(x, kernel, strides)
     if strides == 1:
         np.testing.assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
     else:
         np.testing.assert_allclose(result, tf.nn.conv2d(x, kernel, strides, "SAME"), rtol=1e-5)
-    types = operators(lambda x, kernel: conv_same(x, kernel, strides), tf.constant(x), tf.constant(kernel))
+    types = operators(lambda x, kernel: convolve(x, kernel, strides), tf.constant(x), tf.constant(kernel))
     assert ("MatMul" in types, "Conv2D" in types) == (product, not product)
 
 
 def test_even_kernels_are_padded_as_in_keras():
     x, kernel = values((2, 2, 3, 4), 0), values((4, 4, 4, 12), 1)
-    np.testing.assert_allclose(conv_same(x, kernel), tf.nn.conv2d(x, kernel, 1, "SAME"), rtol=1e-4, atol=1e-4)
+    np.testing.assert_allclose(convolve(x, kernel), tf.nn.conv2d(x, kernel, 1, "SAME"), rtol=1e-4, atol=1e-4)
 
 
 def test_gradients_of_the_product_are_the_convolutions():
     x, kernel, u = tf.constant(values((2, 3, 3, 4), 0)), tf.constant(values((3, 3, 4, 18), 1)), values((2, 3, 3, 18), 2)
     results = []
-    for function in (conv_same, lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "SAME")):
+    for function in (convolve, lambda x, kernel: tf.nn.conv2d(x, kernel, 1, "SAME")):
         with tf.GradientTape() as tape:
             tape.watch((x, kernel))
             loss = tf.reduce_sum(function(x, kernel) * u)
@@ -60,7 +60,7 @@ def test_gradients_of_the_product_are_the_convolutions():
 
 def test_batch_of_any_size():
     kernel = values((3, 3, 4, 18), 1)
-    function = tf.function(lambda x: conv_same(x, kernel), input_signature=[tf.TensorSpec((None, 3, 3, 4))])
+    function = tf.function(lambda x: convolve(x, kernel), input_signature=[tf.TensorSpec((None, 3, 3, 4))])
     for batch in (1, 3):
         x = values((batch, 3, 3, 4), batch)
         np.testing.assert_allclose(function(x), conv2d(x, kernel), rtol=1e-4, atol=1e-4)

@@ -114,7 +114,7 @@ def test_layout(depth):
     expected = [(1, factor // f, 2 * factor // f, int(4 * share)) for f, share in LAYOUTS[depth]]
     assert [tuple(feature.shape) for feature in features] == expected
     names = ["head_0", "middle_0", "middle_1", "up_0", "up_1", "up_2", "up_3", "up_4"]
-    assert [block.name for block in network.blocks] == names[: len(expected)]
+    assert [block.name for block in network.backbone.blocks] == names[: len(expected)]
     assert network.to_image(features).shape == (1, factor, 2 * factor, 3)
 
 
@@ -158,7 +158,7 @@ def test_base_filters_need_not_be_even():
 def test_instance_edges():
     config = small(use_instance_edges=True)
     network = enlarge(Generator(config, name="generator"))
-    assert tuple(network.fc.kernel.shape) == (3, 3, 5, 64)
+    assert tuple(network.backbone.fc.kernel.shape) == (3, 3, 5, 64)
     given = inputs(config)
     image = network(given)
     check_image(image, config)
@@ -255,9 +255,9 @@ def untouched():
 def test_initialisation():
     """Xavier normal with gain 0.02: a deviation of 0.02 * sqrt(2 / (fan in + fan out)) for each kernel by itself."""
     network = untouched()
-    block, attention = network.blocks[3], network.attention  # up_0: 128 -> 64
+    block, attention = network.backbone.blocks[3], network.attention  # up_0: 128 -> 64
     kernels = [  # size, inputs, outputs
-        (network.fc.kernel, (3, 13, 128)),
+        (network.backbone.fc.kernel, (3, 13, 128)),
         (block.conv_0.kernel, (3, 128, 64)),
         (block.conv_s.kernel, (1, 128, 64)),
         (block.norm_0.shared_kernel, (3, 13, 64)),

@@ -81,7 +81,7 @@ def test_discriminator_features(model, values):
 def test_picture_and_state_of_a_training_pass(model, values):
     image = model.generator({"label": values["label"]}, training=True)
     assert difference(image, values["image_train"]) < 1e-4
-    head = model.generator.blocks[0]
+    head = model.generator.backbone.blocks[0]
     assert difference(head.conv_0.u, values["u_after_head_0_conv_0"]) < 1e-5
     assert difference(head.norm_0.norm.moving_mean, values["running_mean_after_head_0_norm_0"]) < 1e-5
     pixels = 2 * 2 * 2  # Keras keeps the biased variance, the release the unbiased one of n/(n-1) times
@@ -95,7 +95,7 @@ def generator_step(model, values):
     batch = {"label": tf.constant(values["label"]), "image": tf.constant(values["real"])}
     with tf.GradientTape() as tape:
         fake = model.generator({"label": batch["label"]}, training=True)
-        losses = model.generator_losses(batch, fake, training=True)
+        losses = model.generator_losses(model.drawn(batch, fake), training=True)
         total = sum(losses.values())
     return losses, gradients_by_name(tape, total, model.generator)
 
@@ -104,7 +104,7 @@ def discriminator_step(model, values):
     batch = {"label": tf.constant(values["label"]), "image": tf.constant(values["real"])}
     fake = tf.stop_gradient(model.generator({"label": batch["label"]}, training=True))
     with tf.GradientTape() as tape:
-        losses = model.discriminator_losses(batch, fake, training=True)
+        losses = model.discriminator_losses(model.drawn(batch, fake), training=True)
         total = sum(losses)
     return losses, gradients_by_name(tape, total, model.discriminator)
 

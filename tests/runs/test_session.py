@@ -119,7 +119,7 @@ def test_a_stopped_run_with_the_patch_table_continues_to_the_same_numbers(tmp_pa
 @pytest.mark.parametrize(("step", "stops_at", "name"), [(4, 5, "g_hinge"), (6, 6, "weights")])
 def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path, act_at_step, step, stops_at, name):
     """In the middle of an epoch a loss tells; after its last step, whose losses were good, the weights themselves."""
-    act_at_step(step, lambda model: model.generator.blocks[0].conv_0.bias.assign(np.full(64, np.nan)))
+    act_at_step(step, lambda model: model.generator.backbone.blocks[0].conv_0.bias.assign(np.full(64, np.nan)))
     run, outcome = start(tmp_path / "nan", tiny_config())
     assert outcome.step == stops_at
     assert any(name in text for text in outcome.not_finite)

@@ -103,9 +103,9 @@ def test_the_kind_is_auto_unless_asked_for():
 
 
 @pytest.mark.parametrize(("kind", "cls"), KINDS)
-def test_the_configuration_chooses_the_kind(kind, cls):
+def test_a_network_chooses_the_kind(kind, cls):
     inputs = {"label": tf.constant(label_map(32, 64))}
-    assert isinstance(Semantics.from_inputs(inputs, config(semantics=kind)).level(), cls)
+    assert isinstance(Semantics.from_inputs(inputs, config(), kind=kind).level(), cls)
 
 
 def test_unknown_kind():

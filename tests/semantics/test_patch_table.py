@@ -3,9 +3,8 @@
 import numpy as np
 import pytest
 import tensorflow as tf
-from numpy.lib.stride_tricks import sliding_window_view
 
-from dagan_tf.semantics import DenseLevel, Semantics, patch_table
+from dagan_tf.semantics import DenseLevel, Semantics, patch_table, patches
 from tests.helpers import conv2d
 from tests.semantics.helpers import (
     CLASSES,
@@ -71,7 +70,7 @@ def blocks(shape, seed=6):
 @pytest.fixture(autouse=True)
 def sums_of_rows(monkeypatch):
     """`convolve` sums rows here, as it does for more channels, for which NumPy would take longer."""
-    monkeypatch.setattr(patch_table, "FEW", 0)
+    monkeypatch.setattr(patch_table, "FEW_CHANNELS", 0)
 
 
 def level(labels, instances=None, kind="patch_table", classes=CLASSES):
@@ -90,85 +89,6 @@ def features(shape, seed=7):
 
 
 # Numbering of patches
-
-
-def windows(numbers, size):
-    """Every window of a size (k, l) inside a batch of maps: (B, h', w', k * l)."""
-    found = sliding_window_view(numbers, size, axis=(1, 2))
-    return found.reshape(*found.shape[:3], -1)
-
-
-def assert_numbered(index, contents, expected):
-    """`index` gives each place the number at which `contents` holds its window, and no window has two numbers."""
-    np.testing.assert_array_equal(np.asarray(contents)[np.asarray(index)], expected)
-    distinct = np.unique(expected.reshape(-1, expected.shape[-1]), axis=0)
-    assert len(contents) == len(distinct) == len(np.unique(index))
-
-
-def number_maps():
-    """Maps of numbers 0..6."""
-    rng = np.random.default_rng(8)
-    maps = {f"{n} numbers": rng.integers(n, size=(2, 9, 11)) for n in (1, 2, 7)}
-    sizes = [(1, 1, 1), (1, 1, 6), (3, 6, 1), (2, 2, 2), (3, 3, 3)]
-    return maps | {str(size): rng.integers(7, size=size) for size in sizes}
-
-
-NUMBER_MAPS = number_maps()
-number_family = pytest.mark.parametrize("numbers", NUMBER_MAPS.values(), ids=NUMBER_MAPS)
-
-
-@number_family
-@pytest.mark.parametrize("axis", [1, 2])
-def test_distinct_triples(numbers, axis):
-    numbers = np.pad(numbers, ((0, 0), (1, 1), (1, 1)))
-    triples = patch_table.distinct_triples(tf.constant(numbers, "int32"), tf.constant(7, "int64"), axis)
-    assert_numbered(triples.index, triples.parts, windows(numbers, (3, 1) if axis == 1 else (1, 3)))
-    assert triples.fits
-    assert triples.parts.dtype == triples.index.dtype == "int32"
-
-
-@number_family
-@pytest.mark.parametrize(("count", "outside"), [(8, 7), (7, 0), (20, 12)])
-def test_distinct_patches(numbers, count, outside):
-    """What is outside may be a number that is also inside."""
-    patches = patch_table.distinct_patches(tf.constant(numbers, "int32"), count, outside)
-    padded = np.pad(numbers, ((0, 0), (1, 1), (1, 1)), constant_values=outside)
-    contents = np.reshape(patches.parts, (-1, 9)) - count * np.arange(9)
-    assert_numbered(patches.index, contents, windows(padded, (3, 3)))
-    assert patches.count == len(contents)
-    np.testing.assert_array_equal(patches.owners, np.repeat(np.arange(len(contents)), 9))
-    assert patches.fits
-
-
-def test_maps_of_a_batch_share_their_patches():
-    numbers = NUMBER_MAPS["7 numbers"][:1]
-    one = patch_table.distinct_patches(tf.constant(numbers, "int32"), 8, 7)
-    four = patch_table.distinct_patches(tf.constant(np.tile(numbers, (4, 1, 1)), "int32"), 8, 7)
-    assert one.count == four.count
-    np.testing.assert_array_equal(four.index, np.tile(one.index, (4, 1, 1)))
-
-
-def test_triples_up_to_the_limit_are_exact():
-    limit = patch_table.LIMIT
-    assert limit**3 - 1 <= np.iinfo("int64").max
-    numbers = np.array([[[limit - 1] * 3, [limit - 1, limit - 1, limit - 2], [limit - 2, limit - 1, 0], [0, 0, 0]]])
-    triples = patch_table.distinct_triples(tf.constant(numbers, "int32"), tf.constant(limit, "int64"), axis=2)
-    assert triples.fits
-    assert_numbered(triples.index, triples.parts, numbers[:, :, None])
-
-
-@pytest.mark.parametrize("excess", [1, 2**10, 2**40])
-def test_triples_beyond_the_limit_are_not_used(excess):
-    count = tf.constant(patch_table.LIMIT + excess, "int64")
-    assert not patch_table.distinct_triples(tf.zeros((1, 3, 3), "int32"), count, axis=1).fits
-
-
-def test_patches_fit_if_triples_along_both_axes_do():
-    """Numbers may be too many for a triple while the triples are few."""
-    assert not patch_table.distinct_patches(tf.zeros((1, 3, 3), "int32"), patch_table.LIMIT + 1, 0).fits
-
-
-# Numbers as the dense level's
 
 
 @family
@@ -288,7 +208,7 @@ def test_what_does_not_fit_is_computed_densely(monkeypatch, obstacle, with_edges
     """The limit is too small for the ids, for the triples of ids, for the patches of ids."""
     ids = 2 * (CLASSES + with_edges) + 2
     limit = {"ids": ids - 1, "triples": ids, "patches": np.prod(SIZE)}[obstacle]
-    monkeypatch.setattr(patch_table, "LIMIT", limit)
+    monkeypatch.setattr(patches, "LARGEST_BASE", limit)
     labels, instances, layers = case("noise", with_edges)
     table, one_hot, x = level(labels, instances, kind), numpy_one_hot(labels, instances), features(labels.shape)
     assert bool(table.patches.fits) == (obstacle == "patches")
@@ -308,7 +228,7 @@ def test_no_maps(kind):
 def test_few_channels_are_convolved(monkeypatch):
     monkeypatch.undo()
     kernel, bias = convolutions()[0]
-    assert kernel.shape[2] < patch_table.FEW
+    assert kernel.shape[2] < patch_table.FEW_CHANNELS
     expected = conv2d(numpy_one_hot(MAPS["noise"]), kernel, bias)
     assert_near(level(MAPS["noise"]).convolve(*tensors([(kernel, bias)])[0]), expected)
 
@@ -437,30 +357,3 @@ def test_shapes_are_known_while_tracing():
 
 
 # Sums and looking up
-
-
-def test_sums_of_parts_and_their_gradient():
-    rng = np.random.default_rng(9)
-    parts, owners = np.sort(rng.integers(11, size=(6, 4)), axis=1).astype("int32"), np.repeat(np.arange(6), 4)
-    parts[parts == 7] = 8  # which nobody has
-    values, weights = (rng.normal(size=(n, 3)).astype("float32") for n in (11, 6))
-    with tf.GradientTape() as tape:
-        variable = tf.Variable(values)
-        sums = patch_table.sums_of_parts(variable, parts.ravel(), owners.astype("int32"))
-    expected = np.zeros_like(values)
-    np.add.at(expected, parts.ravel(), weights[owners])
-    assert_near(sums, values[parts].sum(1))
-    assert_near(tape.gradient(sums, variable, output_gradients=weights), expected)
-
-
-def test_look_up_and_its_gradient():
-    rng = np.random.default_rng(10)
-    index = rng.integers(5, size=(2, 3, 4), dtype="int32")
-    values, weights = rng.normal(size=(6, 3)).astype("float32"), rng.normal(size=(2, 3, 4, 3)).astype("float32")
-    with tf.GradientTape() as tape:
-        variable = tf.Variable(values)
-        found = patch_table.look_up(variable, index)
-    expected = np.zeros_like(values)
-    np.add.at(expected, index, weights)
-    np.testing.assert_array_equal(found, values[index])
-    assert_near(tape.gradient(found, variable, output_gradients=weights), expected)

@@ -1,4 +1,4 @@
-"""A step in parts: the written-out means of its parts, whatever shares of the batch a device has."""
+"""Gradient accumulation: the written-out means over micro-batches, whatever examples of the batch a device has."""
 
 import keras
 import numpy as np
@@ -6,19 +6,19 @@ import pytest
 import tensorflow as tf
 
 from dagan_tf.errors import UserError
-from dagan_tf.training.accumulation import _add_in_a_row, mean_over_parts
+from dagan_tf.training.accumulation import _add_in_a_row, mean_over_micro_batches
 from tests.helpers import run_python
 from tests.training.test_dagan import make_batch, make_model
 
 
-def test_parts_of_shares_are_shares_of_parts():
-    """On every number of replicas a part holds the same examples of the global batch."""
+def test_micro_batches_do_not_depend_on_the_number_of_replicas():
+    """On any number of them a micro-batch holds the same examples of the global batch."""
     parts = {}
     for replicas in (1, 2, 4):
         seen = [[] for _ in range(2)]
         for share in np.split(np.arange(8), replicas):
             found = []
-            mean_over_parts(
+            mean_over_micro_batches(
                 lambda part, found=found: found.append(part["x"].numpy()) or 0.0, {"x": tf.constant(share)}, 2
             )
             for whole, own in zip(seen, found, strict=True):
@@ -29,12 +29,12 @@ def test_parts_of_shares_are_shares_of_parts():
 
 def test_the_mean_of_a_nest():
     x = np.arange(6.0)
-    values, squares = mean_over_parts(lambda p: ({"sum": tf.reduce_sum(p["x"])}, [p["x"][0] ** 2]), {"x": x}, 3)
+    values, squares = mean_over_micro_batches(lambda p: ({"sum": tf.reduce_sum(p["x"])}, [p["x"][0] ** 2]), {"x": x}, 3)
     assert float(values["sum"]) == x.sum() / 3
     assert float(squares[0]) == np.mean(x[:3] ** 2)
 
 
-def test_a_part_of_replicas_waits_for_the_one_before_with_all_that_it_computes():
+def test_a_micro_batch_of_replicas_waits_for_the_one_before_with_all_that_it_computes():
     """Also with what does not depend on examples, as a kernel over its sigma: that is memory, too."""
     kernel = tf.Variable(2.0)
 
@@ -51,12 +51,12 @@ def test_a_part_of_replicas_waits_for_the_one_before_with_all_that_it_computes()
     assert sums[0] in group.control_inputs
 
 
-def test_the_loop_begins_when_the_first_part_has_ended():
-    """A part's examples need no sum: nothing else would keep the second one back."""
+def test_the_loop_begins_when_the_first_micro_batch_has_ended():
+    """A micro-batch's examples need no sum: nothing else would keep the second one back."""
 
     @tf.function
     def step(x):
-        return mean_over_parts(lambda part: tf.reduce_sum(part["x"] ** 2), {"x": x}, 2)
+        return mean_over_micro_batches(lambda part: tf.reduce_sum(part["x"] ** 2), {"x": x}, 2)
 
     graph = step.get_concrete_function(tf.TensorSpec([4])).graph
     (loop,) = (op for op in graph.get_operations() if op.type in ("While", "StatelessWhile"))
@@ -67,7 +67,7 @@ def test_the_loop_begins_when_the_first_part_has_ended():
 
 TEMPORARIES = """
 import re, sys, pathlib, tensorflow as tf
-from dagan_tf.training.accumulation import _add_in_a_row, mean_over_parts
+from dagan_tf.training.accumulation import _add_in_a_row, mean_over_micro_batches
 
 def product(batch):
     x = batch["x"]
@@ -75,14 +75,18 @@ def product(batch):
         x = tf.sin(x @ x)
     return tf.reduce_sum(x)
 
-step = tf.function(lambda x: mean_over_parts(product, {"x": x}, int(sys.argv[1])), jit_compile=True)
+def step(x):
+    count = int(sys.argv[1])
+    return product({"x": x}) if count == 1 else mean_over_micro_batches(product, {"x": x}, count)
+
+step = tf.function(step, jit_compile=True)
 step(tf.zeros((8, 64, 64)))
 (plan,) = pathlib.Path(sys.argv[2]).glob("*buffer-assignment.txt")
 print(sum(map(int, re.findall(r"size (\\d+), preallocated-temp", plan.read_text()))))
 """
 
 
-def test_a_compiled_step_in_parts_takes_the_memory_of_one(tmp_path):
+def test_a_compiled_step_in_micro_batches_takes_the_memory_of_one(tmp_path):
     """By XLA's own plan: it knows nothing of control edges."""
     whole, parts = (
         int(run_python(TEMPORARIES, count, tmp_path / str(count), XLA_FLAGS=f"--xla_dump_to={tmp_path / str(count)}"))
@@ -101,7 +105,7 @@ def test_a_compiled_step_in_parts_takes_the_memory_of_one(tmp_path):
     ],
     ids=["eager", "graph", "XLA"],
 )
-def test_one_step_in_parts_is_written_out(semantics, options):
+def test_one_step_in_micro_batches_is_written_out(semantics, options):
     model, twin, batch = make_model(semantics=semantics), make_model(), make_batch(4)
     for each in (model, twin):
         each.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), accumulate=2, **options)
@@ -112,12 +116,16 @@ def test_one_step_in_parts_is_written_out(semantics, options):
         (twin.discriminator, twin.discriminator_optimizer, twin.discriminator_losses, sum),
         (twin.generator, twin.generator_optimizer, twin.generator_losses, lambda values: sum(values.values())),
     )
+    statistics = [variable.numpy() for variable in twin.generator.non_trainable_variables]
     for network, optimizer, losses, total in steps:
+        # Each micro-batch moves statistics and singular vectors once, though its image is drawn for either update.
+        for variable, value in zip(twin.generator.non_trainable_variables, statistics, strict=True):
+            variable.assign(value)
         gradients = []
         for part in parts:
             with tf.GradientTape() as tape:
                 fake = twin.generator({"label": part["label"]}, training=True)
-                loss = total(losses(part, fake, training=True))
+                loss = total(losses(twin.drawn(part, fake), training=True))
             gradients.append(tape.gradient(loss, network.trainable_variables))
         optimizer.apply([(a + b) / 2 for a, b in zip(*gradients, strict=True)], network.trainable_variables)
 
@@ -126,7 +134,7 @@ def test_one_step_in_parts_is_written_out(semantics, options):
             np.testing.assert_allclose(a.value, b.value, rtol=1e-4, atol=2e-6, err_msg=a.path)
 
 
-def test_a_strategy_of_one_device_goes_in_parts():
+def test_a_strategy_of_one_device_accumulates():
     """Its replica agrees with itself, which TensorFlow refuses in a loop."""
     with tf.distribute.MirroredStrategy(["CPU:0"]).scope():
         model = make_model(semantics="dense")
@@ -135,16 +143,16 @@ def test_a_strategy_of_one_device_goes_in_parts():
     assert model.steps_done == 1
 
 
-def test_parts_that_do_not_fit_are_refused():
+def test_micro_batches_that_do_not_fit_are_refused():
     halves = tf.function(
-        lambda x: mean_over_parts(lambda part: tf.reduce_sum(part["x"]), {"x": x}, 2),
+        lambda x: mean_over_micro_batches(lambda part: tf.reduce_sum(part["x"]), {"x": x}, 2),
         input_signature=[tf.TensorSpec([None])],
     )
     assert float(halves(tf.ones(4))) == 2
     for count in (0, 3):
-        with pytest.raises(tf.errors.InvalidArgumentError, match="expected a multiple, at least 2"):
+        with pytest.raises(tf.errors.InvalidArgumentError, match="expected a multiple of 2"):
             halves(tf.ones(count))
-    with pytest.raises(UserError, match=r"in 2 parts: expected a multiple, at least 2\. Received: 3"):
-        mean_over_parts(lambda part: part["x"], {"x": tf.zeros(3)}, 2)
+    with pytest.raises(UserError, match=r"into 2 micro-batches: expected a multiple of 2\. Received: 3"):
+        mean_over_micro_batches(lambda part: part["x"], {"x": tf.zeros(3)}, 2)
     with pytest.raises(UserError, match=r"accumulate must be .* at least 1\. Received: 0"):
         make_model().compile(accumulate=0)

@@ -4,9 +4,12 @@ import keras
 import numpy as np
 from keras import ops
 
+from dagan_tf.backend import traced_once, with_shape
 from dagan_tf.config import ModelConfig
+from dagan_tf.layers.conv import pad
+from dagan_tf.layers.folded import leaky_relu
 from dagan_tf.layers.initializers import xavier
-from dagan_tf.layers.spade import NEGATIVE_SLOPE
+from dagan_tf.layers.semantic_conv import SemanticConv2D
 from dagan_tf.layers.spectral_norm import SpectralNormConv2D
 from dagan_tf.semantics import DenseLevel, Semantics
 
@@ -18,6 +21,11 @@ MAX_FILTERS = 512
 
 def instance_norm(x):
     """Instance normalisation without affine part, epsilon 1e-5, statistics in float32. (B, H, W, C) to the same."""
+    return with_shape(_instance_norm(x), x.shape)
+
+
+@traced_once
+def _instance_norm(x):
     mean, variance = ops.moments(ops.cast(x, "float32"), axes=(1, 2), keepdims=True)
     scale = ops.rsqrt(variance + 1e-5)
     return x * ops.cast(scale, x.dtype) - ops.cast(mean * scale, x.dtype)
@@ -26,7 +34,7 @@ def instance_norm(x):
 def downsample(x):
     """3x3 mean at stride 2 with padding 1, in which padded cells do not count. (B, H, W, C) to half the size."""
     height, width = x.shape[1:3]
-    sums = ops.average_pool(ops.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), 3, strides=2, padding="valid")
+    sums = ops.average_pool(pad(x, 1), 3, strides=2, padding="valid")
     return sums * ops.cast(_inverse_share(height)[:, None, None] * _inverse_share(width)[:, None], x.dtype)
 
 
@@ -43,59 +51,48 @@ class PatchDiscriminator(keras.layers.Layer):
 
     Args:
         filters: channels of the first layer; they double in each layer up to 512.
+        semantic_channels: channels of the level.
 
-    Build it with the channels of label map and image together. Call: `scale(image, level)` with image (kB, H, W, 3) and
-    the level of B label maps, which are those of each B images in turn; the input of the paper's first layer is their
-    concatenation, and a convolution of it is a sum of two.
+    Call: `scale(image, level)` with image (kB, H, W, 3) and the level of B label maps, which are those of each B images
+    in turn; the first layer reads both, see `SemanticConv2D`.
     Returns the list of the five layers' outputs; the last, (kB, h, w, 1), is the score.
     """
 
-    def __init__(self, filters=64, **kwargs):
+    def __init__(self, filters, semantic_channels, **kwargs):
         super().__init__(**kwargs)
         self.filters = filters
+        self.semantic_channels = semantic_channels
 
     def build(self, input_shape):
-        widths = [self.filters * 2**i for i in range(LAYERS - 1)]
-        widths = [widths[0]] + [min(width, MAX_FILTERS) for width in widths[1:]] + [1]
-        self.convs, shape = [], tuple(input_shape)
+        widths = [self.filters] + [min(self.filters * 2**i, MAX_FILTERS) for i in range(1, LAYERS - 1)] + [1]
+        self.convs, channels = [], None
         for i, (filters, strides) in enumerate(zip(widths, (2, 2, 2, 1, 1), strict=True)):
             conv = self._conv(i, filters, strides)
-            conv.build(shape)
+            conv.build((None, None, None, channels))
             self.convs.append(conv)
-            shape = (*shape[:-1], filters)
+            channels = filters
         self.built = True
 
     def _conv(self, i, filters, strides):
-        options = {"strides": strides, "kernel_initializer": xavier(), "name": f"conv_{i}", "dtype": self.dtype_policy}
-        if 0 < i < LAYERS - 1:
+        options = {"strides": strides, "name": f"conv_{i}", "dtype": self.dtype_policy}
+        if i == 0:
+            return SemanticConv2D(filters, KERNEL_SIZE, self.semantic_channels, 3, padding=PADDING, **options)
+        options["kernel_initializer"] = xavier()
+        if i < LAYERS - 1:
             return SpectralNormConv2D(filters, KERNEL_SIZE, padding=PADDING, use_bias=False, **options)
         return keras.layers.Conv2D(filters, KERNEL_SIZE, padding="valid", **options)
 
     def call(self, image, level, training=False):
-        x = ops.leaky_relu(self._first(image, level), NEGATIVE_SLOPE)
+        first, *inner, last = self.convs
+        x = leaky_relu(first(level, image))
         features = [x]
-        for i, conv in enumerate(self.convs[1:], 1):
-            if isinstance(conv, SpectralNormConv2D):
-                x = instance_norm(conv(x, training=training))
-            else:
-                x = conv(ops.pad(x, ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0))))
-            if i < LAYERS - 1:
-                x = ops.leaky_relu(x, NEGATIVE_SLOPE)
+        for conv in inner:
+            x = leaky_relu(instance_norm(conv(x, training=training)))
             features.append(x)
-        return features
-
-    def _first(self, image, level):
-        conv = self.convs[0]
-        kernel, bias = (ops.cast(weight, self.compute_dtype) for weight in (conv.kernel, conv.bias))
-        of_labels, of_image = ops.split(kernel, [kernel.shape[2] - image.shape[-1]], axis=2)
-        labels = level.convolve(of_labels, bias, strides=2, padding=PADDING)
-        image = ops.pad(image, ((0, 0), (PADDING, PADDING), (PADDING, PADDING), (0, 0)))
-        images = ops.conv(image, of_image, strides=2, padding="valid")
-        shape = images.shape[1:]
-        return ops.reshape(ops.reshape(images, (-1, ops.shape(labels)[0], *shape)) + labels, (-1, *shape))
+        return [*features, last(pad(x, PADDING))]
 
     def get_config(self):
-        return {**super().get_config(), "filters": self.filters}
+        return {**super().get_config(), "filters": self.filters, "semantic_channels": self.semantic_channels}
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
@@ -120,7 +117,9 @@ class Discriminator(keras.Model):
         self.semantics = semantics
         self.supports_jit = semantics != "patch_table"  # Keras compiles with XLA on GPUs what does
         self.scales = [
-            PatchDiscriminator(config.discriminator_filters, name=f"scale_{i}", dtype=self.dtype_policy)
+            PatchDiscriminator(
+                config.discriminator_filters, config.semantic_channels, name=f"scale_{i}", dtype=self.dtype_policy
+            )
             for i in range(config.num_discriminators)
         ]
         self.build()
@@ -128,24 +127,30 @@ class Discriminator(keras.Model):
     def build(self, input_shape=None):
         if self.built:
             return
-        height, width = self.config.image_size
         for scale in self.scales:
-            scale.build((None, height, width, self.config.semantic_channels + 3))
-            height, width = -(-height // 2), -(-width // 2)
+            scale.build((None, None, None, 3))
         self.built = True
+
+    def levels(self, semantics):
+        """What the scales read of a `Semantics`: a list of levels at full, half, ... size."""
+        levels = [semantics.level()]
+        one_hot = semantics.one_hot() if len(self.scales) > 1 else None
+        for _ in self.scales[1:]:
+            one_hot = downsample(one_hot)
+            levels.append(DenseLevel(one_hot))
+        return levels
+
+    def judge(self, levels, image, training=False):
+        """The features of images (kB, H, W, 3) by the `levels` of their B label maps, see the class."""
+        image, features = ops.cast(image, self.compute_dtype), []
+        for i, (scale, level) in enumerate(zip(self.scales, levels, strict=True)):
+            image = downsample(image) if i else image
+            features.append(scale(image, level, training=training))
+        return features
 
     def call(self, inputs, training=False):
         semantics = Semantics.from_inputs(inputs, self.config, self.compute_dtype, self.semantics)
-        image, level = ops.cast(inputs["image"], self.compute_dtype), semantics.level()
-        features = []
-        for i, scale in enumerate(self.scales):
-            if i == 1:
-                one_hot = semantics.one_hot()
-            if i:
-                one_hot, image = downsample(one_hot), downsample(image)
-                level = DenseLevel(one_hot)
-            features.append(scale(image, level, training=training))
-        return features
+        return self.judge(self.levels(semantics), inputs["image"], training=training)
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict(), "semantics": self.semantics}

@@ -50,7 +50,7 @@ class Entry(NamedTuple):
 
 def _conv(prefix, layer):
     entries = {f"{prefix}.weight": Entry(layer.kernel, "kernel")}
-    if layer.use_bias:
+    if layer.bias is not None:
         entries[f"{prefix}.bias"] = Entry(layer.bias, "plain")
     return entries
 
@@ -101,8 +101,8 @@ def _generator(network):
             'The released networks fuse one level: expected a generator with cam_levels="last". Received: '
             f'cam_levels="{network.config.cam_levels}". Build it with cam_levels="last".'
         )
-    entries = _conv("fc", network.fc) | _conv("conv_img", network.conv_img) | _attention(network.attention)
-    for stage, block in zip(network.stages, network.blocks, strict=True):
+    entries = _conv("fc", network.backbone.fc) | _conv("conv_img", network.conv_img) | _attention(network.attention)
+    for stage, block in zip(network.backbone.stages, network.backbone.blocks, strict=True):
         entries |= _block(stage.name.replace("middle", "G_middle"), block)
     return entries
 

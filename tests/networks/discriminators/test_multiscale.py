@@ -91,14 +91,14 @@ def test_number_of_scales_and_oblong_images():
 
 @pytest.mark.parametrize(("filters", "widths"), [(64, [64, 128, 256, 512, 1]), (256, [256, 512, 512, 512, 1])])
 def test_widths_double_up_to_512(filters, widths):
-    network = PatchDiscriminator(filters, name="scale")
-    network.build((None, 8, 8, 4))
+    network = PatchDiscriminator(filters, 1, name="scale")
+    network.build((None, 8, 8, 3))
     kernels = [tuple(conv.kernel.shape) for conv in network.convs]
     assert kernels == [(4, 4, i, o) for i, o in zip([4, *widths], widths, strict=False)]
 
 
 def test_layers_against_numpy():
-    network = PatchDiscriminator(4, name="scale")
+    network = PatchDiscriminator(4, 2, name="scale")
     x = random(2, 16, 12, 5)
     inputs = x[..., 2:], DenseLevel(x[..., :2])
     network.build(x.shape)
