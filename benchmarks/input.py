@@ -57,7 +57,7 @@ def source(preset, name, data):
     from dagan_tf.data import FolderSource
 
     labels, instances = (folder and data / folder for folder in FOLDERS[name])
-    return Repeated(FolderSource(labels, data / PHOTOS[name], instances, spec=preset.dataset))
+    return Repeated(FolderSource(labels, data / PHOTOS[name], instances, spec=preset.labels))
 
 
 def rate(examples, preset, seconds):
@@ -101,6 +101,7 @@ def demand(preset):
 def main():
     arguments = parser().parse_args()
     from dagan_tf.data import cached
+    from dagan_tf.data.transform import load_size
     from dagan_tf.presets import PRESETS
 
     print(machine())
@@ -113,7 +114,7 @@ def main():
             print(f"{name:>14} is not in {arguments.data}")
             continue
         preset = PRESETS[name]
-        load = tuple(round(side * preset.train.load_scale) for side in preset.model.image_size)
+        load = load_size(preset.model.image_size, preset.train.load_scale)
         examples = source(preset, name, arguments.data)
         files, files_ms = rate(examples, preset, arguments.seconds)
         with tempfile.TemporaryDirectory() as folder:

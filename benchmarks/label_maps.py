@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from dagan_tf.data import FolderSource, ProceduralFacades
+from dagan_tf.data.transform import transform
 from dagan_tf.presets import PRESETS
 
 # Label maps and instance maps of each dataset, as shared/data lays them out.
@@ -64,8 +65,6 @@ def batches(case, batch_size, most, data):
 
 def _examples(case, batch_size, most, data):
     """As many examples as whole batches hold, at the case's size."""
-    from dagan_tf.data.pipeline import transform  # imports TensorFlow, which the parent process does without
-
     source = _source(case, batch_size * most, data)
     wanted = batch_size * max(1, min(most, len(source) // batch_size))
     picked = np.linspace(0, len(source) - 1, min(wanted, len(source))).astype(int)
@@ -83,7 +82,7 @@ def _source(case, count, data):
     if not is_real(case.preset, data):
         return ProceduralFacades(count, case.size)
     labels, instances = (folder and Path(data) / folder for folder in FOLDERS[case.preset])
-    return FolderSource(labels, instance_dir=instances, spec=PRESETS[case.preset].dataset)
+    return FolderSource(labels, instance_dir=instances, spec=PRESETS[case.preset].labels)
 
 
 def regions(label):

@@ -5,36 +5,96 @@ import contextlib
 import dataclasses
 import importlib
 import os
+import re
 import signal
 import sys
 import tempfile
+import time
 import types
 
 from dagan_tf.errors import HostLostError, UserError
 from dagan_tf.presets import PRESETS
+from dagan_tf.signals import handling
+
+ERROR, HOST_LOST, INTERRUPTED = 2, 3, 130
+"""Exit statuses; 1 is Python's own, of an error that nobody expected."""
 
 
-def add_flags(parser, title, config_class, names, preset_part=None, default=None):
-    """Adds a flag per field of a configuration, in a group of its own.
+A_MOMENT = 2.0
+"""Seconds up to which nobody wonders what a command is doing."""
 
-    Flags that were not given are absent from the parsed namespace: see `given`.
+
+class Parser(argparse.ArgumentParser):
+    """A command's argument parser, some of whose flags are fields of configurations.
+
+    Where texts of the library, such as the fields' help, name a field in backticks, `--help` shows its flag.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(formatter_class=argparse.RawDescriptionHelpFormatter, **kwargs)
+
+    def add_fields(self, title, config_class, names=None, default=None):
+        """Adds a flag per field of a configuration, in a group of its own.
+
+        Flags that are not given are absent from the parsed namespace: see `given`.
+
+        Args:
+            title: of the group in `--help`.
+            config_class: one of the dataclasses of `dagan_tf.config`.
+            names: the fields that get a flag; `None`: all of them.
+            default: what `--help` shows as the default where it is none of the fields', such as "the run's".
+        """
+        group = self.add_argument_group(title)
+        fields = {f.name: f for f in dataclasses.fields(config_class)}
+        for name in fields if names is None else names:
+            shown = f"default: {default}" if default else _default_text(config_class, fields[name])
+            options = {"dest": f"{config_class.__name__}.{name}", "default": argparse.SUPPRESS}
+            options["help"] = f"{fields[name].metadata['help']} ({shown})".replace("%", "%%")
+            group.add_argument("--" + name.replace("_", "-"), **options, **_kind(fields[name]))
+
+    def flags(self):
+        """The long flags, those of sub-commands, too: a dictionary such as `{"image_size": "--image-size"}`."""
+        found = {}
+        for action in self._actions:  # argparse has no public list
+            if isinstance(action, argparse._SubParsersAction):
+                for command in action.choices.values():
+                    found |= command.flags()
+            long = [text for text in action.option_strings if text.startswith("--")]
+            found |= {text[2:].replace("-", "_"): text for text in long[:1]}
+        return found
+
+    def format_help(self):
+        return with_flags(super().format_help(), self.flags())
+
+
+def with_flags(text, flags):
+    """A text of the library in which the fields in backticks that a command knows are its flags.
 
     Args:
-        parser: an `argparse.ArgumentParser`.
-        title: of the group in `--help`.
-        config_class: one of the dataclasses of `dagan_tf.config`.
-        names: the fields that get a flag.
-        preset_part: "model", "dataset" or "train" where presets set the fields, for the defaults that `--help` shows.
-        default: what `--help` shows instead where the default is none of the fields', such as "the run's".
+        text: for example "`accumulate` must be at least 1".
+        flags: a dictionary of names to flags, see `Parser.flags`; other names stay as they are.
     """
-    group = parser.add_argument_group(title)
-    fields = {f.name: f for f in dataclasses.fields(config_class)}
-    for name in names:
-        field = fields[name]
-        shown = f"default: {default}" if default else _default_text(field, preset_part)
-        help = f"{field.metadata['help']} ({shown})".replace("%", "%%")
-        options = {"dest": name, "default": argparse.SUPPRESS, "help": help}
-        group.add_argument("--" + name.replace("_", "-"), **options, **_kind(field))
+    return re.sub(r"`(\w+)`", lambda match: flags.get(match[1], match[0]), text)
+
+
+def given(arguments, config_class):
+    """The fields of a configuration that were given as flags: a dictionary for `Config.replace`.
+
+    Args:
+        arguments: what a `Parser` has parsed.
+        config_class: a dataclass that `Parser.add_fields` has had.
+    """
+    prefix = f"{config_class.__name__}."
+    return {name.removeprefix(prefix): value for name, value in vars(arguments).items() if name.startswith(prefix)}
+
+
+class _Size(argparse.Action):
+    """Height and width out of one number or two."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        if len(values) > 2:
+            parser.error(f"argument {option_string}: expected one number or two, height and width, received {values}")
+        setattr(namespace, self.dest, (values[0], values[-1]))
 
 
 def _kind(field):
@@ -42,7 +102,7 @@ def _kind(field):
     if field.type is bool:
         return {"action": argparse.BooleanOptionalAction}
     if field.type is tuple:
-        return {"nargs": "+", "type": int, "metavar": "PIXELS"}
+        return {"action": _Size, "nargs": "+", "type": int, "metavar": "PIXELS"}
     if field.metadata["choices"]:
         return {"choices": field.metadata["choices"]}
     is_union = isinstance(field.type, types.UnionType)
@@ -50,10 +110,16 @@ def _kind(field):
     return {"type": kind, "metavar": {str: "TEXT", int: "N", float: "X"}[kind]}
 
 
-def _default_text(field, preset_part):
-    if preset_part is None:
+def _default_text(config_class, field):
+    """A field's default for `--help`: the presets' where they have a value of that class, else the field's own."""
+    values = {
+        name: getattr(part, field.name)
+        for name, preset in PRESETS.items()
+        for part in vars(preset).values()
+        if isinstance(part, config_class)
+    }
+    if not values:
         return "required" if field.default is dataclasses.MISSING else f"default: {_shown(field.default)}"
-    values = {name: getattr(getattr(preset, preset_part), field.name) for name, preset in PRESETS.items()}
     if len(set(values.values())) == 1:
         return f"default: {_shown(next(iter(values.values())))}"
     return "default by preset: " + ", ".join(f"{name} {_shown(value)}" for name, value in values.items())
@@ -88,34 +154,33 @@ def add_checkpoint_flag(parser):
     )
 
 
-def given(arguments, config_class):
-    """The fields of a configuration that were given as flags: a dictionary for `Config.replace`."""
-    values = {f.name: getattr(arguments, f.name) for f in dataclasses.fields(config_class) if f.name in arguments}
-    if "image_size" in values:
-        size = values["image_size"]
-        if len(size) not in (1, 2):
-            raise UserError(f"--image-size takes one number or two, height and width. Received: {size}.")
-        values["image_size"] = (size[0], size[-1])
-    return values
+@contextlib.contextmanager
+def timed(text):
+    """Says what takes a while before it begins and, where it took longer than a moment, how long it took."""
+    print(f"{text} ...", flush=True)
+    began = time.monotonic()
+    yield
+    seconds = time.monotonic() - began
+    if seconds > A_MOMENT:
+        print(f"... took {seconds:.0f} s", flush=True)
 
 
-def run(main):
-    """Runs a command's `main()` and exits with its status; a `UserError` becomes a message and status 2.
+def run(main, parser):
+    """Runs a command's `main()` and exits with its status; errors that a user can mend become a message on stderr.
 
-    A `HostLostError` becomes a message and status 3.
+    Args:
+        main: the command; a `UserError` of it ends with status 2, a `HostLostError` with status 3.
+        parser: a function to the command's `Parser`, whose flags the messages name.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow cannot do it raises, too
     try:
         sys.exit(main())
-    except UserError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
-    except HostLostError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(3)
+    except (UserError, HostLostError) as error:
+        print(f"error: {with_flags(str(error), parser().flags())}", file=sys.stderr)
+        sys.exit(ERROR if isinstance(error, UserError) else HOST_LOST)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
-        sys.exit(130)
+        sys.exit(INTERRUPTED)
 
 
 @contextlib.contextmanager
@@ -135,12 +200,8 @@ def stoppable():
             print(f"\nstopped by {signal.Signals(received[0]).name}", file=sys.stderr)
             sys.exit(128 + received[0])
 
-    before = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    with handling(stop):
         yield check
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 @contextlib.contextmanager

@@ -5,7 +5,7 @@ class UserError(ValueError):
     """Something the user gave cannot be used.
 
     The message says what was expected, what was received and what to do. Commands print it after
-    ``error:`` and exit with status 2; in a notebook it is an ordinary ``ValueError``.
+    `error:` and exit with status 2; in a notebook it is an ordinary `ValueError`.
     """
 
 
@@ -20,4 +20,4 @@ class HostLostError(RuntimeError):
 def check_choice(name, value, choices):
     """Raises `UserError` unless `value` is one of `choices`."""
     if value not in choices:
-        raise UserError(f"{name} must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")
+        raise UserError(f"`{name}` must be one of {', '.join(map(repr, choices))}. Received: {value!r}.")

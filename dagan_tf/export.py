@@ -11,6 +11,7 @@ import argparse
 import importlib.util
 import os
 import pathlib
+import sys
 
 from dagan_tf import cli
 from dagan_tf.config import PRECISIONS, TFLITE_KINDS, ModelConfig, RunOptions
@@ -21,21 +22,19 @@ PACKAGES = {"tensorflow_serving": "serving", "ai_edge_litert": "tflite"}
 
 def parser():
     """The command's argument parser."""
-    result = argparse.ArgumentParser(
-        prog="python -m dagan_tf.export", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    result.add_argument("--run", metavar="RUN", required=True, help="run folder")
+    result = cli.Parser(prog="python -m dagan_tf.export", description=__doc__)
+    result.add_argument("--run", metavar="RUN", required=True, help="run folder, or a checkpoint in it")
     cli.add_checkpoint_flag(result)
     result.add_argument("--output", metavar="MODELS/NAME", required=True, help="the model's folder, for its versions")
     result.add_argument("--version", type=version_number, metavar="N", help="(default: the next free one)")
-    cli.add_flags(result, "model", ModelConfig, ["image_size"], default="the run's")
-    cli.add_flags(result, "label maps in the graph", RunOptions, ["semantics"])
+    result.add_fields("model", ModelConfig, ["image_size"], default="the run's")
+    result.add_fields("how label maps are read", RunOptions, ["semantics"])
     result.add_argument(
         "--precision",
         choices=PRECISIONS,
         default="float32",
-        help="of the SavedModel's kernels and products; bfloat16 is smaller, and faster where processors have it "
-        "(default: float32)",
+        help="of the SavedModel's kernels and products; bfloat16 is smaller, and faster where processors have it, "
+        "which is measured (default: float32)",
     )
     kinds = ", ".join(TFLITE_KINDS)
     result.add_argument(
@@ -70,11 +69,82 @@ def check_packages(tflite):
         raise UserError(f"This export needs packages that are not installed: pip install 'dagan_tf[{extras}]'.")
 
 
-def export_tflite(kinds, generator, folder, examples):
-    """Writes the TFLite files and prints how good they are; `examples` are those of `maps.of_run`."""
+def main(argv=None):
+    """The command; returns its exit status."""
+    arguments = parser().parse_args(argv)
+    folder = pathlib.Path(os.path.abspath(arguments.output))
+    check_packages(arguments.tflite is not None)
+    cli.import_tensorflow()
+    from dagan_tf.exports import maps, version
+    from dagan_tf.exports.card import model_card
+    from dagan_tf.runs.loading import load_generator
+
+    loaded = load_generator(arguments.run, arguments.checkpoint)
+    if loaded.config is None:
+        raise UserError(f"Expected a run folder. Received: {loaded.path}. Export the run that it was saved from.")
+    fields = {**cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions)}
+    generator = loaded.generator.folded(arguments.precision, **fields)
+    size = generator.config.image_size
+    print(f"{loaded.path}: step {loaded.step}, weights of the {loaded.weights}, {'x'.join(map(str, size))}", flush=True)
+    # Before anything is written: the run's data may have moved.
+    examples = None
+    if arguments.tflite is not None or arguments.precision != "float32":
+        examples = maps.of_run(loaded.config, size, arguments.data_dir, arguments.labels, arguments.instances)
+    card = model_card(folder.name, generator, loaded.labels, loaded.step, loaded.weights)
+    with cli.stoppable() as check_stopped, version.new_version(folder, arguments.version) as new:
+        with cli.timed("Building the graphs of the SavedModel"):
+            version.write(generator, loaded.labels, new.path, card)
+        if arguments.precision == "float32":
+            report_agreement(new.path, loaded.generator, generator.config)
+        else:
+            report_half_precision(new.path, loaded.generator, generator, *examples[1:])
+        if arguments.tflite is not None:
+            kinds = list(dict.fromkeys(arguments.tflite or TFLITE_KINDS))
+            dense = loaded.generator.folded(image_size=size, semantics="dense")
+            report_tflite(kinds, dense, new.path / "tflite", *examples)
+        check_stopped()
+    print(f"Version {new.number} of {folder.name} is in {os.path.join(arguments.output, str(new.number))}")
+    print(f"Serve it: python -m dagan_tf.serve --model {arguments.output}")
+    return 0
+
+
+def report_agreement(folder, trained, config):
+    """Compares a SavedModel in float32 with Keras and prints how far they are apart."""
+    from dagan_tf.exports import comparison, maps
+
+    reference = comparison.reference_of(trained, config)
+    largest, mean = comparison.check(folder, reference, maps.drawn(config))
+    print(f"SavedModel against Keras: at most {largest} of 255 apart, {mean:.4f} on average", flush=True)
+
+
+def report_half_precision(folder, trained, generator, measured, split):
+    """Compares a SavedModel in half precision with float32, in Keras and in time, and prints both."""
+    from dagan_tf.exports import comparison
+
+    config, precision = generator.config, generator.compute_dtype
+    decibels = comparison.check_half(folder, comparison.reference_of(trained, config), measured)
+    what = f"{len(measured['label'])} {split} label maps"
+    print(f"SavedModel in {precision} against Keras in float32 on {what}: PSNR {decibels:.1f} dB", flush=True)
+    # Not for the model card: other machines, on which the model will be served, have other times.
+    full = trained.folded("float32", config.image_size, generator.semantics)
+    speed = comparison.measure_speed(full, generator, measured)
+    print(
+        f"A picture takes {speed.half:.1f} ms in {precision}, {speed.full:.1f} ms in float32 on this machine: "
+        f"{speed.ratio:.2f} times as long",
+        flush=True,
+    )
+    if speed.ratio > 1:
+        print(
+            f"warning: {precision} is slower on this machine: its processor has no {precision} instructions, or "
+            "TensorFlow does not use them. Give --precision float32, unless the servers' processors have them.",
+            file=sys.stderr,
+        )
+
+
+def report_tflite(kinds, generator, folder, calibration, measured, split):
+    """Writes TFLite files and prints a table of how good they are."""
     from dagan_tf.exports import tflite
 
-    calibration, measured, split = examples
     print(f"TFLite against Keras on {len(measured['label'])} {split} label maps:", flush=True)
     print(f"  {'file':16}{'MB':>8}{'PSNR dB':>10}{'largest of 255':>16}{'ms a picture':>14}", flush=True)
     results = tflite.write(generator, folder, kinds, calibration, measured)
@@ -85,56 +155,5 @@ def export_tflite(kinds, generator, folder, examples):
         print(f"{row.size / 1e6:8.1f}{row.psnr:10.1f}{row.largest:16}{row.milliseconds:14.0f}", flush=True)
 
 
-def check_saved_model(folder, trained, config, precision, examples):
-    """Compares the SavedModel with Keras, dense and not folded, and prints how far they are apart."""
-    from dagan_tf.exports import maps, version
-    from dagan_tf.networks import Generator
-
-    reference = Generator(config, "dense")
-    reference.set_weights(trained.get_weights())
-    if precision == "float32":
-        largest, mean = version.check(folder, reference, maps.drawn(config))
-        print(f"SavedModel against Keras: at most {largest} of 255 apart, {mean:.4f} on average", flush=True)
-        return
-    _, measured, split = examples
-    decibels = version.check_half(folder, reference, measured)
-    maps_text = f"{len(measured['label'])} {split} label maps"
-    print(f"SavedModel in {precision} against Keras in float32 on {maps_text}: PSNR {decibels:.1f} dB", flush=True)
-
-
-def main(argv=None):
-    """The command; returns its exit status."""
-    arguments = parser().parse_args(argv)
-    folder = pathlib.Path(os.path.abspath(arguments.output))
-    check_packages(arguments.tflite is not None)
-    cli.import_tensorflow()
-    from dagan_tf.exports import maps, version
-    from dagan_tf.exports.card import model_card
-    from dagan_tf.runs.folder import load_model
-
-    model, config, checkpoint = load_model(arguments.run, arguments.checkpoint)
-    trained, precision = model.inference_generator, arguments.precision
-    generator = trained.folded(precision, **cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions))
-    weights = "generator" if model.ema_generator is None else "moving average"
-    card = model_card(folder.name, generator, config.dataset, int(model.step), weights)
-    size = generator.config.image_size
-    print(f"{checkpoint}: step {card['step']}, weights of the {weights}, {'x'.join(map(str, size))}", flush=True)
-    # Before anything is written: the run's data may have moved.
-    examples = None
-    if arguments.tflite is not None or precision != "float32":
-        examples = maps.of_run(config, size, arguments.data_dir, arguments.labels, arguments.instances)
-    with cli.stoppable() as check_stopped, version.new_version(folder, arguments.version) as new:
-        version.write(generator, config.dataset, new.path, card)
-        check_saved_model(new.path, trained, generator.config, precision, examples)
-        if arguments.tflite is not None:
-            kinds = list(dict.fromkeys(arguments.tflite or TFLITE_KINDS))
-            dense = trained.folded(image_size=size, semantics="dense")
-            export_tflite(kinds, dense, new.path / "tflite", examples)
-        check_stopped()
-    print(f"Version {new.number} of {folder.name} is in {os.path.join(arguments.output, str(new.number))}")
-    print(f"Serve it: python -m dagan_tf.serve --model {arguments.output}")
-    return 0
-
-
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, parser)

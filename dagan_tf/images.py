@@ -1,27 +1,46 @@
-"""Images of the networks, floats in [-1, 1], as 8-bit images and PNG files."""
+"""Images of the networks, float32 in [-1, 1], to 8-bit images in [0, 255] and back, and 8-bit images as PNG.
 
-import os
-from pathlib import Path
+The functions for NumPy arrays need no TensorFlow; those whose names end in `_tensor` are the same inside a graph of it.
+"""
+
+import io
 
 import numpy as np
 from PIL import Image
 
+from dagan_tf.files import replaced
+
+HALF_RANGE = 127.5
+"""8-bit levels that lie between 0 and 1 of an image in [-1, 1]."""
+
 
 def to_uint8(image):
-    """Float images `(...)` in [-1, 1] as uint8 in [0, 255], rounded to the nearest level; others are clipped."""
-    return np.clip(np.rint((np.asarray(image, np.float32) + 1) * 127.5), 0, 255).astype(np.uint8)
+    """Images in [-1, 1] of any shape as a NumPy array of uint8: rounded to the nearest level, others are clipped."""
+    return np.clip(np.rint((np.asarray(image, np.float32) + 1) * HALF_RANGE), 0, 255).astype(np.uint8)
+
+
+def to_uint8_tensor(image):
+    """`to_uint8` of a float32 tensor, with operators that TFLite has, too."""
+    import tensorflow as tf
+
+    return tf.cast(tf.clip_by_value(tf.round((image + 1) * HALF_RANGE), 0, 255), tf.uint8)
+
+
+def from_uint8_tensor(levels):
+    """A uint8 tensor of any shape as float32 in [-1, 1]; `to_uint8` undoes it exactly."""
+    import tensorflow as tf
+
+    return tf.cast(levels, tf.float32) / HALF_RANGE - 1
+
+
+def encode_png(array):
+    """An array `(H, W)` of uint8 or uint16, or `(H, W, 3)` of uint8, as the bytes of a PNG file."""
+    file = io.BytesIO()
+    Image.fromarray(array).save(file, format="PNG")
+    return file.getvalue()
 
 
 def write_png(path, array):
-    """Write a uint8 array `(h, w)` or `(h, w, 3)` as a PNG file, making its folder where needed.
-
-    The file appears whole or not at all: it is written beside its place and renamed into it.
-    """
-    path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        Image.fromarray(array).save(aside, format="PNG")
-        aside.replace(path)
-    finally:
-        aside.unlink(missing_ok=True)
+    """Writes a uint8 array `(H, W)` or `(H, W, 3)` as a PNG file, whole or not at all; makes its folder."""
+    with replaced(path) as unfinished:
+        Image.fromarray(array).save(unfinished, format="PNG")

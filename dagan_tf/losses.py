@@ -42,8 +42,8 @@ def l1(a, b):
 def feature_matching(fake_features, real_features):
     """Sum over layers of the L1 distance of the discriminator's features, averaged over scales.
 
-    Source: Wang et al., "pix2pixHD", CVPR 2018, Eq. 3, with means in place of sums as in the release. The last layer,
-    the score, does not count; no gradient runs into the real features.
+    Source: Wang et al., "pix2pixHD", CVPR 2018, Eq. 3, with means in place of sums as in the authors' code. The last
+    layer, the score, does not count; no gradient runs into the real features.
 
     Args:
         fake_features, real_features: lists over scales of lists over layers of (B, h, w, C).

@@ -10,19 +10,17 @@ import gc
 import importlib
 import logging
 import os
-import signal
 import sys
 
 from dagan_tf import cli
 from dagan_tf.errors import UserError
 from dagan_tf.server.options import Options
+from dagan_tf.signals import STOP
 
 
 def parser():
     """The command's argument parser."""
-    result = argparse.ArgumentParser(
-        prog="python -m dagan_tf.serve", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    result = cli.Parser(prog="python -m dagan_tf.serve", description=__doc__)
     result.add_argument("--model", metavar="PATH", required=True, help="folder with a folder for each version")
     result.add_argument("--name", default="", help="the model's name in requests (default: the folder's)")
 
@@ -75,7 +73,7 @@ def _above_zero(text):
 
 async def serve(options):
     """Serves until SIGTERM or SIGINT, a second of which ends the process at once; returns how many were cut off."""
-    from dagan_tf.server.app import Server
+    from dagan_tf.server.app import Server, StartError
 
     stopping, loop = asyncio.Event(), asyncio.get_running_loop()
 
@@ -84,7 +82,9 @@ async def serve(options):
             os._exit(128 + number)
         stopping.set()
 
-    for number in (signal.SIGTERM, signal.SIGINT):
+    # The event loop's own way, not `signals.handling`: it wakes a loop that sleeps, and calls `stop` between two of its
+    # tasks instead of in the middle of one.
+    for number in STOP:
         loop.add_signal_handler(number, stop, number)
     gc.freeze()  # what is imported by now stays, so that collecting an unloaded version need not look at it
     server = Server(options)
@@ -94,7 +94,10 @@ async def serve(options):
         starting.cancel()
         await asyncio.wait((starting,))
         return 0
-    starting.result()
+    try:
+        starting.result()
+    except StartError as error:
+        raise UserError(str(error)) from error
     print(server.describe(), flush=True)
     await stopped
     return await server.stop()
@@ -117,4 +120,4 @@ def main(argv=None):
 
 
 if __name__ == "__main__":
-    cli.run(main)
+    cli.run(main, parser)

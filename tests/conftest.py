@@ -9,7 +9,7 @@ import subprocess
 import pytest
 
 from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
-from dagan_tf.presets import FACADES
+from dagan_tf.presets import facades
 from tests.helpers import FACADES_FOLDER, tiny_config
 
 
@@ -40,7 +40,7 @@ def facades_run(tmp_path_factory):
     size = {"image_size": (64, 64), "base_filters": 8, "discriminator_filters": 8, "spade_filters": 16}
     data = DataConfig(dataset="facades", data_dir=str(FACADES_FOLDER))
     options = TrainConfig(epochs=2, decay_epochs=1, batch_size=8, perceptual="off", ema=0.9, generator_rate=1e-3)
-    config = RunConfig(FACADES.model.replace(**size), FACADES.dataset, data, options)
+    config = RunConfig(facades.MODEL.replace(**size), facades.LABELS, data, options)
     run = Run(tmp_path_factory.mktemp("run") / "facades")
     run.write_config(config)
     train(config, run, options=RunOptions(sample_every=3), verbose=0)

@@ -8,7 +8,7 @@ import sys
 import numpy as np
 
 from dagan_tf.config import DataConfig, RunConfig, TrainConfig
-from dagan_tf.presets import FACADES
+from dagan_tf.presets import facades
 
 ROOT = pathlib.Path(__file__).parents[1]
 FACADES_FOLDER = ROOT.parent / "shared/data/facades"
@@ -43,4 +43,4 @@ def tiny_config(**train):
     options = {"batch_size": 4, "perceptual": "off", "epochs": 2, "decay_epochs": 1, "ema": 0.9, **train}
     size = {"image_size": (32, 32), "base_filters": 4, "discriminator_filters": 4, "spade_filters": 8}
     data = DataConfig(dataset="procedural", num_examples=12)
-    return RunConfig(FACADES.model.replace(**size), FACADES.dataset, data, TrainConfig(**options))
+    return RunConfig(facades.MODEL.replace(**size), facades.LABELS, data, TrainConfig(**options))

@@ -1,20 +1,23 @@
-"""What the commands share: flags from fields, and how they end."""
-
-import argparse
+"""What the commands share: flags from fields, fields as flags in messages, and how commands end."""
 
 import pytest
 
 from dagan_tf import cli
-from dagan_tf.config import ModelConfig, TrainConfig
-from dagan_tf.errors import UserError
+from dagan_tf.config import LabelSpec, ModelConfig, RunOptions, TrainConfig
+from dagan_tf.errors import HostLostError, UserError
+
+
+def make_parser():
+    result = cli.Parser()
+    result.add_fields("model", ModelConfig, ("num_classes", "image_size", "depth", "use_instance_edges"))
+    result.add_fields("training", TrainConfig)
+    result.add_fields("devices", RunOptions, ("semantics", "xla"))
+    return result
 
 
 @pytest.fixture
 def parser():
-    result = argparse.ArgumentParser()
-    cli.add_flags(result, "model", ModelConfig, ("num_classes", "image_size", "depth", "use_instance_edges"), "model")
-    cli.add_flags(result, "training", TrainConfig, ("epochs", "ema", "perceptual"), "train")
-    return result
+    return make_parser()
 
 
 def test_only_what_was_given_counts(parser):
@@ -22,8 +25,12 @@ def test_only_what_was_given_counts(parser):
     assert cli.given(arguments, ModelConfig) == {"image_size": (64, 128), "use_instance_edges": False}
     assert cli.given(arguments, TrainConfig) == {"ema": 0.5}
     assert cli.given(parser.parse_args(["--image-size", "64"]), ModelConfig) == {"image_size": (64, 64)}
-    with pytest.raises(UserError, match="one number or two"):
-        cli.given(parser.parse_args(["--image-size", "1", "2", "3"]), ModelConfig)
+
+
+def test_a_field_of_another_configuration_with_the_same_name_is_not_taken(parser):
+    arguments = parser.parse_args(["--num-classes", "5"])
+    assert cli.given(arguments, ModelConfig) == {"num_classes": 5}
+    assert cli.given(arguments, LabelSpec) == {}
 
 
 def test_help_shows_defaults_and_what_presets_change(parser):
@@ -31,13 +38,36 @@ def test_help_shows_defaults_and_what_presets_change(parser):
     assert "(default: imagenet)" in text
     assert "(default by preset: facades 50, cityscapes 100, ade20k 100, celebamask_hq 50, coco_stuff 50)" in text
     assert "facades 1024x1024" in text
+    assert "but for --semantics patch_table (default: auto)" in text
 
 
-@pytest.mark.parametrize("arguments", [["--depth", "deep"], ["--epochs", "many"], ["--no-such-flag"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["--depth", "deep"], ["--epochs", "many"], ["--no-such-flag"], ["--image-size", "1", "2", "3"], ["--image-size"]],
+)
 def test_flags_that_cannot_be(parser, arguments):
     with pytest.raises(SystemExit) as exit_:
         parser.parse_args(arguments)
     assert exit_.value.code == 2
+
+
+def test_fields_become_the_flags_that_a_command_knows(parser):
+    commands = cli.Parser()
+    commands.add_subparsers().add_parser("one").add_argument("--output")
+    assert commands.flags() == {"help": "--help", "output": "--output"}
+    text = "`image_size` must be a multiple of 32. Give another `output`, or see `DualAttention`; `use_instance_edges`"
+    assert cli.with_flags(text, parser.flags() | commands.flags()) == (
+        "--image-size must be a multiple of 32. Give another --output, or see `DualAttention`; --use-instance-edges"
+    )
+
+
+@pytest.mark.parametrize(("seconds", "printed"), [(0.0, "Building ...\n"), (7.4, "Building ...\n... took 7 s\n")])
+def test_what_takes_longer_than_a_moment_says_how_long(monkeypatch, capsys, seconds, printed):
+    clock = iter([1.0, 1.0 + seconds])
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(clock))
+    with cli.timed("Building"):
+        pass
+    assert capsys.readouterr().out == printed
 
 
 def raiser(error):
@@ -53,11 +83,15 @@ def raiser(error):
         (lambda: 0, 0, ""),
         (lambda: 143, 143, ""),
         (raiser(UserError("expected this, received that")), 2, "error: expected this, received that\n"),
+        (lambda: TrainConfig(batch_size=0), 2, "error: --batch-size must be a whole number of at least 1. "),
+        (raiser(HostLostError("give `seed`, not `step`")), 3, "error: give --seed, not `step`\n"),
         (raiser(KeyboardInterrupt()), 130, "interrupted\n"),
     ],
 )
 def test_exit_statuses(main, status, message, capsys):
     with pytest.raises(SystemExit) as exit_:
-        cli.run(main)
+        cli.run(main, make_parser)
     assert exit_.value.code == status
-    assert capsys.readouterr().err == message
+    printed = capsys.readouterr().err
+    assert printed.startswith(message)
+    assert bool(printed) == bool(message)

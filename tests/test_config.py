@@ -1,4 +1,4 @@
-"""Configurations: JSON both ways, choices, sizes, and errors that say what would fit."""
+"""Configurations: missing and unknown fields, choices, sizes, and errors that say what would fit."""
 
 import dataclasses
 import json
@@ -6,34 +6,9 @@ import json
 import numpy as np
 import pytest
 
-from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, RunConfig, TrainConfig
+from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, RunConfig, RunOptions, TrainConfig
 from dagan_tf.errors import UserError
-from dagan_tf.presets import PRESETS, get_preset
-
-
-@pytest.mark.parametrize("name", PRESETS)
-def test_presets_survive_json(name):
-    preset = get_preset(name)
-    run = RunConfig(preset.model, preset.dataset, DataConfig(), preset.train)
-    assert RunConfig.from_dict(json.loads(json.dumps(run.to_dict()))) == run
-    assert preset.model.num_classes == preset.dataset.num_classes
-
-
-def test_recipes_are_those_of_the_release():
-    rows = {
-        name: (p.train.epochs, p.train.decay_epochs, p.train.batch_size, p.model.image_size, p.model.semantic_channels)
-        for name, p in PRESETS.items()
-    }
-    assert rows == {
-        "facades": (50, 50, 4, (1024, 1024), 13),
-        "cityscapes": (100, 100, 8, (256, 512), 36),
-        "ade20k": (100, 100, 8, (256, 256), 151),
-        "celebamask_hq": (50, 50, 16, (512, 512), 19),
-        "coco_stuff": (50, 50, 32, (256, 256), 184),
-    }
-    load = {name: round(p.model.image_size[0] * p.train.load_scale) for name, p in PRESETS.items()}
-    assert load == {"facades": 1054, "cityscapes": 256, "ade20k": 286, "celebamask_hq": 512, "coco_stuff": 286}
-    assert PRESETS["cityscapes"].model.upsamplings == 6
+from dagan_tf.presets import get_preset
 
 
 @pytest.mark.parametrize(
@@ -80,8 +55,29 @@ def test_sizes_are_one_number_or_two_also_numpys():
 
 
 def test_own_pairs_need_both_folders():
-    with pytest.raises(UserError, match="--image-dir"):
+    with pytest.raises(UserError, match="`label_dir` and `image_dir`"):
         DataConfig(dataset="folder", label_dir="labels")
+
+
+@pytest.mark.parametrize(
+    ("dataset", "given", "message"),
+    [
+        ("facades", {"label_dir": "a"}, "`label_dir` is for `dataset` folder. Received: `dataset` facades"),
+        ("procedural", {"data_dir": "a"}, "`data_dir` is for `dataset` facades.* Received: `dataset` procedural"),
+        ("facades", {"num_examples": 3}, "`num_examples` is for `dataset` procedural. Received: `dataset` facades"),
+        ("cats", {}, "'facades'.*'folder'.* Received: 'cats'"),
+    ],
+)
+def test_fields_of_other_data_sets_are_refused(dataset, given, message):
+    with pytest.raises(UserError, match=message):
+        DataConfig(dataset, **given)
+
+
+def test_help_of_data_fields_names_their_data_set():
+    help = {field.name: field.metadata["help"].split(":")[0] for field in dataclasses.fields(DataConfig)}
+    assert help["data_dir"].startswith("facades")
+    assert help["instance_dir"] == "folder"
+    assert help["num_examples"] == "procedural"
 
 
 def test_missing_and_unknown_fields_are_named():
@@ -89,13 +85,57 @@ def test_missing_and_unknown_fields_are_named():
         LabelSpec.from_dict({})
     with pytest.raises(UserError, match="no field colour"):
         LabelSpec.from_dict({"num_classes": 3, "colour": 1})
-    with pytest.raises(UserError, match=r"missing.*train"):
-        RunConfig.from_dict({"model": {}, "dataset": {}, "data": {}})
+    with pytest.raises(UserError, match="RunConfig needs train"):
+        RunConfig.from_dict({"model": {}, "labels": {}, "data": {}})
+
+
+def test_what_does_not_fit_together_makes_no_run():
+    preset = get_preset("facades")
+    run = RunConfig(preset.model, preset.labels, DataConfig(), preset.train)
+    assert RunConfig.from_dict(json.loads(json.dumps(run.to_dict()))) == run
+    with pytest.raises(UserError, match="`num_classes` 5 of the networks, 13 of the label files"):
+        run.replace(model=run.model.replace(num_classes=5))
+    edges = run.model.replace(use_instance_edges=True)
+    with pytest.raises(UserError, match=r"`use_instance_edges` with `dataset` facades. Give `instance_dir`"):
+        run.replace(model=edges)
+    pairs = DataConfig(dataset="folder", label_dir="a", image_dir="b")
+    with pytest.raises(UserError, match="has no instance maps"):
+        run.replace(model=edges, data=pairs)
+    assert run.replace(model=edges, data=pairs.replace(instance_dir="c")).model == edges
+    assert run.replace(model=edges, data=None).data is None
+    with pytest.raises(UserError, match="no field devices"):
+        run.replace(devices="2")
+
+
+def test_the_best_checkpoint_goes_by_a_loss_that_there_is():
+    without = TrainConfig(perceptual="off")
+    with pytest.raises(UserError, match="`best` g_perceptual, `perceptual` off"):
+        RunOptions(best="g_perceptual").check_losses(without)
+    RunOptions(best="g_perceptual").check_losses(TrainConfig())
+    RunOptions().check_losses(without)
 
 
 def test_differences_name_part_field_and_both_values():
     preset = get_preset("facades")
-    run = RunConfig(preset.model, preset.dataset, DataConfig(), preset.train)
-    other = dataclasses.replace(run, train=run.train.replace(seed=3), model=run.model.replace(base_filters=8))
+    run = RunConfig(preset.model, preset.labels, DataConfig(), preset.train)
+    other = run.replace(train=run.train.replace(seed=3), model=run.model.replace(base_filters=8))
     assert run.differences(run) == []
+    assert run.differences(run.replace(data=DataConfig(data_dir="elsewhere"))) == []
     assert run.differences(other) == [("model.base_filters", 64, 8), ("train.seed", 0, 3)]
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ({"devices": "0"}, "`devices` must be"),
+        ({"devices": "some"}, "`devices` must be"),
+        ({"strategy": "none", "devices": "2"}, "Several devices need a strategy"),
+        ({"strategy": "tpu"}, "`strategy` must be one of"),
+        ({"xla": "yes"}, "`xla` must be one of"),
+        ({"best": "fid"}, "`best` must be one of"),
+        ({"xla": "on", "semantics": "patch_table"}, "XLA cannot compile the patch table"),
+    ],
+)
+def test_options_that_do_not_fit(fields, message):
+    with pytest.raises(UserError, match=message):
+        RunOptions(**fields)

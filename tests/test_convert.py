@@ -6,7 +6,8 @@ import pytest
 from dagan_tf import convert
 from dagan_tf.errors import UserError
 from dagan_tf.networks.pytorch.files import read_state, write_state
-from dagan_tf.runs.folder import load_model
+from dagan_tf.runs import opening, session
+from dagan_tf.runs.loading import load_model
 from tests import golden
 
 SIZE = ["--image-size", "64", "--base-filters", "8", "--discriminator-filters", "8"]
@@ -17,7 +18,7 @@ def converted(request, tmp_path_factory):
     """A run folder made of the recorded weights, and the files' suffix."""
     if request.param == "pth":
         pytest.importorskip("torch")
-    folder = tmp_path_factory.mktemp("release")
+    folder = tmp_path_factory.mktemp("pytorch")
     for part, name in (("generator", "G"), ("discriminator", "D")):
         write_state(folder / f"latest_net_{name}.{request.param}", golden.reference_weights(part))
     files = [
@@ -28,7 +29,7 @@ def converted(request, tmp_path_factory):
     return folder / "run", request.param
 
 
-def test_pictures_are_the_releases(converted):
+def test_pictures_are_those_of_the_authors_networks(converted):
     model, config, _ = load_model(converted[0])
     assert config.model.cam_levels == "last"
     values = golden.values()
@@ -38,7 +39,7 @@ def test_pictures_are_the_releases(converted):
 
 def test_and_back(converted, tmp_path):
     run, suffix = converted
-    assert convert.main(["to-release", "--run", str(run), "--output", str(tmp_path), "--format", suffix]) == 0
+    assert convert.main(["to-pytorch", "--run", str(run), "--output", str(tmp_path), "--format", suffix]) == 0
     for part, name in (("generator", "G"), ("discriminator", "D")):
         back, expected = read_state(tmp_path / f"latest_net_{name}.{suffix}"), golden.reference_weights(part)
         assert back.keys() == expected.keys()
@@ -59,10 +60,8 @@ def test_another_width_lists_what_does_not_fit_and_leaves_nothing(tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_library_names():
-    from dagan_tf.networks.pytorch import names as release
-
-    assert convert.load_pytorch_weights is release.load_pytorch_weights
-    assert convert.pytorch_weights is release.pytorch_weights
-    with pytest.raises(AttributeError):
-        _ = convert.nothing
+def test_converted_weights_are_no_run_to_resume(converted):
+    run, config = opening.resume(converted[0])
+    assert config.data is None
+    with pytest.raises(UserError, match=r"There is no data to train on.*converted weights"):
+        session.train(config, run, resume=True, verbose=0)

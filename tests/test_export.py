@@ -14,8 +14,11 @@ from tensorflow.core.protobuf import saved_model_pb2
 
 from dagan_tf import export
 from dagan_tf.errors import UserError
-from dagan_tf.runs.folder import load_model
+from dagan_tf.exports import comparison
+from dagan_tf.networks import Generator
+from dagan_tf.runs.loading import load_model
 from tests.exports.helpers import sample_maps
+from tests.helpers import tiny_config
 
 pytestmark = pytest.mark.long
 
@@ -78,8 +81,12 @@ def operators(version):
 
 def test_bfloat16(finished_run, tmp_path, capsys):
     run(finished_run, tmp_path / "m", "--precision", "bfloat16")
-    decibels = float(re.search(r"bfloat16.*?([\d.]+) dB", capsys.readouterr().out).group(1))
-    assert decibels >= 40
+    printed, warned = capsys.readouterr()
+    assert float(re.search(r"bfloat16.*?([\d.]+) dB", printed).group(1)) >= 40
+    times = re.search(r"takes ([\d.]+) ms in bfloat16, ([\d.]+) ms in float32 .*: ([\d.]+) times as long", printed)
+    half, full, ratio = map(float, times.groups())
+    assert ratio == pytest.approx(half / full, abs=0.01 + 0.06 * ratio * (1 / half + 1 / full))
+    assert ("warning: bfloat16 is slower on this machine" in warned) == (ratio > 1) or ratio == 1
     model, config, _ = load_model(finished_run[0].path)
     label = sample_maps(config)
     image, expected = pictures(tmp_path / "m/1", label) / 255, model.generate(label) / 255
@@ -89,6 +96,18 @@ def test_bfloat16(finished_run, tmp_path, capsys):
     run(finished_run, tmp_path / "m")
     half, full = ((tmp_path / f"m/{n}/variables/variables.data-00000-of-00001").stat().st_size for n in (1, 2))
     assert half < 0.65 * full
+
+
+@pytest.mark.parametrize(("speed", "warns"), [((930.0, 2200.0), True), ((930.0, 500.0), False)])
+def test_a_slower_half_precision_is_warned_of(monkeypatch, capsys, speed, warns):
+    """Whatever this machine's processor has."""
+    generator = Generator(tiny_config().model, "dense", dtype="mixed_bfloat16")
+    monkeypatch.setattr(comparison, "check_half", lambda *arguments: 45.6)
+    monkeypatch.setattr(comparison, "measure_speed", lambda *arguments: comparison.Speed(*speed))
+    export.report_half_precision(None, Generator(tiny_config().model, "dense"), generator, {"label": [0]}, "test")
+    printed, warned = capsys.readouterr()
+    assert f"{speed[1]} ms in bfloat16, 930.0 ms in float32 on this machine: {speed[1] / 930:.2f} times" in printed
+    assert ("no bfloat16 instructions" in warned) is warns
 
 
 def test_semantics(finished_run, tmp_path):
@@ -140,7 +159,7 @@ def test_data_that_moved(finished_run, tmp_path):
     config["data"] |= {"dataset": "folder", "label_dir": str(tmp_path / "gone"), "image_dir": str(tmp_path / "gone")}
     (moved / "config.json").write_text(json.dumps(config))
     flags = ["--run", str(moved), "--output", str(tmp_path / "m"), "--tflite"]
-    with pytest.raises(UserError, match=r"gone.*--labels"):
+    with pytest.raises(UserError, match=r"gone.*`labels`"):
         export.main(flags)
     assert not (tmp_path / "m").exists()
     (tmp_path / "labels").mkdir()

@@ -1,4 +1,4 @@
-"""The generate command: pictures equal the model's own, for files, folders and the release's weights."""
+"""The generate command: pictures equal the model's own, for files, folders and the authors' weights."""
 
 import shutil
 
@@ -9,7 +9,7 @@ from PIL import Image
 from dagan_tf import generate
 from dagan_tf.errors import UserError
 from dagan_tf.networks.pytorch.files import write_state
-from dagan_tf.runs.folder import load_model
+from dagan_tf.runs.loading import load_model
 from tests import golden
 
 
@@ -47,7 +47,7 @@ def test_one_file(finished_run, labels, tmp_path):
     assert [p.name for p in (tmp_path / "one").iterdir()] == ["a.png"]
 
 
-def test_weights_of_the_release(tmp_path):
+def test_the_authors_weights(tmp_path):
     write_state(tmp_path / "latest_net_G.npz", golden.reference_weights("generator"))
     values = golden.values()
     (tmp_path / "labels").mkdir()
@@ -98,11 +98,11 @@ def test_bad_input(finished_run, labels, tmp_path, bad):
         flags[1], message = str(tmp_path / "bare"), "There is no checkpoint"
     elif bad == "no preset":
         (tmp_path / "g.npz").touch()
-        flags[:2], message = ["--weights", str(tmp_path / "g.npz")], "needs --preset"
+        flags[:2], message = ["--weights", str(tmp_path / "g.npz")], "needs `preset`"
     elif bad == "no weights":
-        flags[:2], message = ["--weights", str(tmp_path / "g.npz")], "There is no such file"
+        flags[:2], message = ["--weights", str(tmp_path / "g.npz")], "where there is nothing"
     elif bad == "model flags":
-        flags, message = [*flags, "--base-filters", "7"], "leave out --preset"
+        flags, message = [*flags, "--base-filters", "7"], "leave out `preset`"
     else:
         Image.fromarray(np.full((32, 32), 13, "uint8")).save(folder / "c.png")
         message = r"c\.png.*id 13 \(1024 pixels\)"

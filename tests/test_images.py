@@ -1,10 +1,14 @@
 """8-bit images and PNG files, against values worked out by hand."""
 
+import io
+
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from dagan_tf import images
+from tests.helpers import run_python
 
 
 def test_to_uint8_rounds_and_clips():
@@ -12,9 +16,36 @@ def test_to_uint8_rounds_and_clips():
     assert images.to_uint8(image).tolist() == [0, 0, 128, 191, 255, 255]
 
 
-def test_to_uint8_undoes_the_scaling_of_the_pipeline():
+def test_to_uint8_undoes_from_uint8():
     levels = np.arange(256, dtype=np.uint8)
-    np.testing.assert_array_equal(images.to_uint8(levels.astype(np.float32) / 127.5 - 1), levels)
+    image = images.from_uint8_tensor(tf.constant(levels)).numpy()
+    np.testing.assert_array_equal(image, levels.astype(np.float32) / np.float32(127.5) - 1)
+    assert (image.dtype, image[0], image[255]) == (np.float32, -1, 1)
+    np.testing.assert_array_equal(images.to_uint8(image), levels)
+
+
+def test_tensors_and_arrays_are_rounded_alike():
+    image = np.random.default_rng(0).uniform(-1.1, 1.1, (4, 8, 8, 3)).astype("float32")
+    image.flat[:3] = -1, 1, (0.5 / 127.5) * 3 - 1  # a tie
+    np.testing.assert_array_equal(images.to_uint8_tensor(tf.constant(image)), images.to_uint8(image))
+
+
+def test_arrays_need_no_tensorflow():
+    script = (
+        "import sys, numpy as np\n"
+        "from dagan_tf import images\n"
+        "images.to_uint8(np.zeros(3)), images.encode_png(np.zeros((2, 2), 'uint8'))\n"
+        "print('tensorflow' in sys.modules)"
+    )
+    assert run_python(script).strip() == "False"
+
+
+@pytest.mark.parametrize(("shape", "dtype"), [((4, 6, 3), "uint8"), ((4, 6), "uint8"), ((4, 6), "uint16")])
+def test_encoded_pixels_come_back(shape, dtype):
+    array = (np.arange(np.prod(shape)).reshape(shape) * (np.iinfo(dtype).max // 72)).astype(dtype)
+    with Image.open(io.BytesIO(images.encode_png(array))) as picture:
+        assert picture.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(picture), array)
 
 
 @pytest.mark.parametrize("shape", [(4, 6, 3), (4, 6)])

@@ -1,8 +1,8 @@
 """Where examples come from and how they become batches.
 
-A source has `len(source)`, `source[index]` (see `FileSource`) and `source.name(index)`; `Pipeline` takes any. For
-`cached` it has `source.fingerprint()`, too, a text that changes when the examples do. Names
-are loaded when first used: reading a folder needs neither TensorFlow nor TensorFlow Datasets.
+A source of examples has `len(source)`, `source[index]` (see `FileSource`) and `source.name(index)`; `Pipeline` takes
+any. For `cached` it has `source.fingerprint()`, too, a text that changes when the examples do. The names below are
+imported when they are first used: reading a folder needs neither TensorFlow nor TensorFlow Datasets.
 """
 
 import importlib

@@ -1,28 +1,24 @@
-"""Examples decoded and resized once, in an ArrayRecord file: where decoding would keep fast devices waiting.
+"""Examples decoded and resized once and kept in an ArrayRecord file, for devices that decoding would keep waiting.
 
 What the system keeps of the file in memory is read from there; the rest comes from the disk, in any order.
 """
 
 import concurrent.futures
-import contextlib
 import hashlib
 import io
 import os
 import pathlib
-import socket
 import threading
-import time
-import uuid
 
 import numpy as np
 
-from dagan_tf.data.pipeline import transform
+from dagan_tf.data.transform import transform
 from dagan_tf.errors import StorageError, UserError
-from dagan_tf.files import flush
+from dagan_tf.files import remove_unfinished, replaced
 
 OPTIONS = "group_size:1,uncompressed"  # one example a read; a compressed one takes longer to unpack than to load
 CHUNK = 64  # examples in memory while the file is written
-LEFT_OVER = 3600.0  # seconds without writing
+LEFT_OVER = 3600.0  # seconds after which an unfinished file that has not grown is that of a killed process
 
 
 class RecordSource:
@@ -82,24 +78,17 @@ def cached(source, size, folder, progress=lambda done, total: None):
     _array_record()
     key = hashlib.sha256(f"{source.fingerprint()} {len(source)} {tuple(size)}".encode()).hexdigest()[:16]
     path = pathlib.Path(folder) / f"examples-{size[0]}x{size[1]}-{key}.array_record"
-    _remove_left_over(path.parent)
+    remove_unfinished(path.parent, "examples-*", older_than=LEFT_OVER)
     if not path.is_file():
-        # Hosts may share the folder, and have the same process numbers.
-        aside = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}.{uuid.uuid4().hex[:8]}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write(source, size, aside, progress)
-            flush(aside)
-            aside.rename(path)
+            with replaced(path) as unfinished:
+                _write(source, size, unfinished, progress)
         except UserError:
             raise
         except (OSError, RuntimeError) as error:  # the second is array_record's
             raise StorageError(
-                f"{path} could not be written: {error}. Make room, give another folder as --cache, or none."
+                f"{path} could not be written: {error}. Make room, give another folder as `cache`, or none."
             ) from error
-        finally:
-            with contextlib.suppress(OSError):
-                aside.unlink()
     return _opened(path, len(source))
 
 
@@ -112,13 +101,6 @@ def _opened(path, count):
     if len(records) != count:
         raise UserError(f"{path}: expected {count} examples. Received: {found}. Delete the file; it is written anew.")
     return records
-
-
-def _remove_left_over(folder):
-    """Removes what processes that were killed while they wrote a file have left: files that have long not grown."""
-    for left in folder.glob(".examples-*"):
-        if time.time() - left.stat().st_mtime > LEFT_OVER:
-            left.unlink(missing_ok=True)
 
 
 def _write(source, size, path, progress):
@@ -139,7 +121,7 @@ def _array_record():
         from array_record.python import array_record_module
     except ImportError as error:
         raise UserError(
-            "--cache needs the package array_record, which TensorFlow Datasets brings on Linux and macOS. Received: "
-            f"{error}. Install it, or leave out --cache."
+            "`cache` needs the package array_record, which TensorFlow Datasets brings on Linux and macOS. Received: "
+            f"{error}. Install it, or leave out `cache`."
         ) from error
     return array_record_module

@@ -137,9 +137,7 @@ class FolderSource(FileSource):
 def read_label(path, spec):
     """The classes `(h, w)` of one label file, uint8 or int32 as in `FileSource`; raises `UserError`."""
     ids = _read_ids(path, LABEL)
-    classes = ids.astype(np.int32) - spec.first_id
-    if spec.unknown_id is not None:
-        classes[ids == spec.unknown_id] = spec.num_classes - 1
+    classes = spec.to_classes(ids.astype(np.int32))
     if classes.min() < 0 or classes.max() >= spec.num_classes:
         raise UserError(_bad_ids(path, ids[(classes < 0) | (classes >= spec.num_classes)], spec))
     return classes.astype(np.uint8 if spec.num_classes <= 256 else np.int32)
@@ -191,10 +189,9 @@ def _check_size(label_path, label, role, path, array):
 def _bad_ids(path, bad, spec):
     values, counts = np.unique(bad, return_counts=True)
     found = [f"id {value} ({count} pixels)" for value, count in zip(values, counts, strict=True)]
-    unknown = "" if spec.unknown_id is None else f" and {spec.unknown_id} (unlabelled)"
     return (
-        f"{path}: expected label ids {spec.first_id} to {spec.first_id + spec.num_classes - 1}{unknown}, for "
-        f"{spec.num_classes} classes. Received: {_some(found, MOST_IDS)}. Correct the file, or the number of classes."
+        f"{path}: expected label ids {spec.describe_ids()}, for {spec.num_classes} classes. Received: "
+        f"{_some(found, MOST_IDS)}. Correct the file, or the number of classes."
     )
 
 

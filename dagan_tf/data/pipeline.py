@@ -13,9 +13,10 @@ import time
 
 import numpy as np
 import tensorflow as tf
-from PIL import Image
 
+from dagan_tf.data.transform import transform
 from dagan_tf.errors import UserError
+from dagan_tf.images import from_uint8_tensor
 
 PREFETCH = 4  # batches, for each replica
 
@@ -26,7 +27,7 @@ _busy = set()  # the threads that are reading an example now
 
 @atexit.register
 def _drain():
-    """Let TensorFlow's threads fill their buffers before Python ends.
+    """Lets TensorFlow's threads fill their buffers before Python ends.
 
     A thread that calls into Python while it ends never returns, and the iterator waits for it: a process that holds
     an unfinished dataset, if only in the traceback of its last error, would hang for ever.
@@ -38,44 +39,8 @@ def _drain():
         time.sleep(0.1)
 
 
-def transform(example, image_size, load_scale=1.0, flip=False, rng=None):
-    """Bring one example to the size of the networks.
-
-    Label and instance map are resized by nearest neighbour, the image bicubically, as PIL does it. Both sides are
-    resized: like the release, this does not keep the aspect.
-
-    Args:
-        example: dictionary of `"label"` `(h, w)`, and where there are such `"image"` `(h, w, 3)` uint8 and
-            `"instance"` `(h, w)` int32.
-        image_size: `(height, width)` of the result.
-        load_scale: multiple of `image_size` to resize to before a random crop.
-        flip: mirror half of the examples.
-        rng: `numpy.random.Generator` of crop and flip. None: resize to `image_size`, and nothing else.
-
-    Returns:
-        The dictionary with every array at `(height, width)`, dtypes unchanged.
-    """
-    if rng is None:
-        return {key: _resize(value, image_size, key) for key, value in example.items()}
-    load_size = [round(side * load_scale) for side in image_size]
-    top, left = (int(rng.integers(load - side + 1)) for load, side in zip(load_size, image_size, strict=True))
-    step = -1 if flip and rng.random() < 0.5 else 1
-    result = {}
-    for key, value in example.items():
-        crop = _resize(value, load_size, key)[top : top + image_size[0], left : left + image_size[1]]
-        result[key] = np.ascontiguousarray(crop[:, ::step])
-    return result
-
-
-def _resize(array, size, key):
-    if array.shape[:2] == tuple(size):
-        return array
-    resample = Image.Resampling.BICUBIC if key == "image" else Image.Resampling.NEAREST
-    return np.asarray(Image.fromarray(array).resize((size[1], size[0]), resample))
-
-
 class Pipeline:
-    """Batches of a source, epoch by epoch.
+    """Batches of examples, epoch by epoch, as `tf.data` datasets.
 
     A batch is a dictionary of `"label"` `(B, H, W)` uint8 or int32, as the source has it, `"image"` `(B, H, W, 3)`
     float32 in [-1, 1] and `"instance"` `(B, H, W)` int32, the last two where the source has them.
@@ -127,7 +92,7 @@ class Pipeline:
 
     @contextlib.contextmanager
     def plain_errors(self):
-        """A context in which batches are used: what an example raised comes out as it was raised.
+        """A context in which batches are used: an error of an example comes out of it as it was raised.
 
         TensorFlow would wrap it, for example a `UserError` that names a file, in an error and a trace of its own.
         """
@@ -139,17 +104,19 @@ class Pipeline:
                 raise
             raise self._failures[0] from None
 
-    def share(self, host=0, hosts=1, replicas=1):
-        """The pipeline of one host's replicas: of every batch only their examples, in the batches of one replica each.
+    def for_host(self, host=0, hosts=1, replicas=1):
+        """The pipeline of one of several hosts that train together: of every batch the examples of its own replicas.
+
+        Its batches are those of one replica each, one replica after the other.
 
         Args:
             host: index of the host.
             hosts: how many there are, with as many replicas each.
             replicas: how many there are on all hosts; the batch size must be a multiple.
         """
-        shared = copy.copy(self)
-        shared._host, shared._hosts, shared._replicas = host, hosts, replicas
-        return shared
+        result = copy.copy(self)
+        result._host, result._hosts, result._replicas = host, hosts, replicas
+        return result
 
     def epoch(self, epoch=0, start_step=0):
         """The batches of one epoch, a finite `tf.data.Dataset`; the first `start_step` are left out undecoded."""
@@ -214,7 +181,8 @@ class Pipeline:
         _busy.add(threading.get_ident())
         try:
             rng = np.random.default_rng((self._seed, epoch, index)) if self._training else None
-            example = transform(_plain(self._source[index]), self._image_size, self._load_scale, self._flip, rng)
+            options = {"load_scale": self._load_scale, "flip": self._flip, "rng": rng}
+            example = transform(_plain(self._source[index]), self._image_size, **options)
             return [example[key] for key in self._dtypes]
         except Exception as error:
             self._failures.append(error)
@@ -229,11 +197,12 @@ class Pipeline:
 
 
 def _plain(example):
-    """The example with ids in a dtype that PIL resizes and TensorFlow encodes: uint8 as they are, others int32."""
+    """The example with ids in a dtype that both PIL and TensorFlow have: uint8 stays, others become int32."""
     return {key: value if value.dtype == np.uint8 else np.asarray(value, np.int32) for key, value in example.items()}
 
 
 def _scale(batch):
+    """The batch with its images in [-1, 1]."""
     if "image" not in batch:
         return batch
-    return {**batch, "image": tf.cast(batch["image"], tf.float32) / 127.5 - 1.0}
+    return {**batch, "image": from_uint8_tensor(batch["image"])}

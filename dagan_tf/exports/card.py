@@ -1,4 +1,4 @@
-"""The model card: what an exported model is, beside it."""
+"""The model card: a JSON file beside an exported model that says what it is."""
 
 import datetime
 import platform
@@ -10,23 +10,26 @@ import dagan_tf
 from dagan_tf.presets import PRESETS
 
 
-def model_card(name, generator, dataset, step, weights):
-    """What a model is, for people and programs that meet the version folder: a dictionary of JSON values.
+def model_card(name, generator, labels, step, weights):
+    """Describes an exported model for people and programs that find its version folder.
 
     Args:
         name: as it is served.
         generator: the `Generator` that is exported.
-        dataset: the `LabelSpec` of its label files.
+        labels: the `LabelSpec` of its label files.
         step: training steps that the weights have seen.
         weights: "generator" or "moving average".
+
+    Returns:
+        A dictionary of JSON values.
     """
-    own = [preset for preset, values in PRESETS.items() if values.dataset == dataset]
+    own = [preset for preset, values in PRESETS.items() if values.labels == labels]
     return {
         "name": name,
         "model": "Dual Attention GAN: label map to photograph (Tang, Bai, Sebe, ACM MM 2020)",
         "preset": own[0] if own else None,
         "image_size": list(generator.config.image_size),
-        "classes": [_class(i, dataset) for i in range(dataset.num_classes)],
+        "classes": [_class(i, labels) for i in range(labels.num_classes)],
         "step": step,
         "weights": weights,
         "precision": generator.compute_dtype,
@@ -42,12 +45,11 @@ def model_card(name, generator, dataset, step, weights):
     }
 
 
-def _class(index, dataset):
+def _class(index, labels):
     """A class with its id in label files, and name and colour where the data set has them."""
-    is_unknown = dataset.unknown_id is not None and index == dataset.num_classes - 1
-    entry = {"class": index, "id": dataset.unknown_id if is_unknown else index + dataset.first_id}
-    if dataset.class_names:
-        entry["name"] = dataset.class_names[index]
-    if dataset.palette:
-        entry["colour"] = list(dataset.palette[index])
+    entry = {"class": index, "id": labels.id_of(index)}
+    if labels.class_names:
+        entry["name"] = labels.name_of(index)
+    if labels.palette:
+        entry["colour"] = list(labels.palette[index])
     return entry

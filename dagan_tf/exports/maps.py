@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from dagan_tf.data.datasets.sources import open_source
+from dagan_tf.data.datasets import open_source
 from dagan_tf.data.folder import FolderSource
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.errors import UserError
@@ -48,20 +48,22 @@ def of_run(config, size, data_dir=None, labels=None, instances=None):
 
     def source(split):
         if labels:
-            return FolderSource(labels, instance_dir=instances, spec=config.dataset) if split == "train" else None
+            return FolderSource(labels, instance_dir=instances, spec=config.labels) if split == "train" else None
+        if config.data is None:
+            raise UserError("The weights were converted, not trained here: there are no data of the run.")
         data = config.data if data_dir is None else config.data.replace(data_dir=data_dir)
-        return open_source(data, config.dataset, size, split, config.train.seed)
+        return open_source(data, config.labels, split=split, size=size, seed=config.train.seed)
 
     try:
         train, test = source("train"), source("test")
     except UserError as error:
         raise UserError(
             f"The label maps with which this export is calibrated and measured could not be had. {error} Or give a "
-            "folder of label maps: --labels."
+            "folder of label maps: `labels`."
         ) from error
     calibration = _first(train, size, CALIBRATION)
     if config.model.use_instance_edges and "instance" not in calibration:
-        raise UserError("This model reads instance edges: give --instances beside --labels.")
+        raise UserError("This model reads instance edges: give `instances` beside `labels`.")
     if test is None:
         return calibration, {key: maps[:MEASURED] for key, maps in calibration.items()}, "training"
     return calibration, _first(test, size, MEASURED), "test"

@@ -6,6 +6,7 @@ Ids are checked in the graph, so that every server refuses a wrong label map ins
 import tensorflow as tf
 
 from dagan_tf.exports.png import decode_ids
+from dagan_tf.images import to_uint8_tensor
 
 DEFAULT, PNG, ATTENTION = "serving_default", "png", "attention"
 NAMED_IDS = 5
@@ -14,25 +15,6 @@ NAMED_IDS = 5
 def label_dtype(num_classes):
     """The dtype of `label_map`: uint8 up to 256 classes, which keeps a request small, else int32."""
     return tf.uint8 if num_classes <= 256 else tf.int32
-
-
-def to_levels(image):
-    """Images in [-1, 1] as uint8, rounded to the nearest level: the graph's form of `data.render.to_uint8`."""
-    return tf.cast(tf.clip_by_value(tf.round((image + 1) * 127.5), 0, 255), tf.uint8)
-
-
-def class_of(ids, dataset):
-    """The classes that the ids of label files stand for, by a `LabelSpec`; ids of no class leave 0..num_classes-1."""
-    classes = ids - dataset.first_id
-    return (
-        classes if dataset.unknown_id is None else tf.where(ids == dataset.unknown_id, dataset.num_classes - 1, classes)
-    )
-
-
-def ids_of(dataset):
-    """The ids in label files that stand for classes, as a text."""
-    unknown = "" if dataset.unknown_id is None else f" and {dataset.unknown_id}"
-    return f"{dataset.first_id} to {dataset.first_id + dataset.num_classes - 1}{unknown}"
 
 
 def checked(classes, ids, num_classes, name, expected):
@@ -55,13 +37,13 @@ class Signatures:
     """The functions that are exported. All have a dynamic batch B and the generator's (H, W).
 
     Args:
-        generator: a folded `Generator` (see `networks.folding.fold`).
-        dataset: `LabelSpec` that says how the ids in PNG files name the classes.
+        generator: a folded generator (see `Generator.folded`).
+        labels: the `LabelSpec` of the ids in PNG files.
     """
 
-    def __init__(self, generator, dataset):
+    def __init__(self, generator, labels):
         self.generator = generator
-        self.dataset = dataset
+        self.labels = labels
 
     def serving_default(self, label_map, instance_map=None):
         """Pictures of classes.
@@ -73,7 +55,7 @@ class Signatures:
         Returns:
             `image` uint8 (B, H, W, 3).
         """
-        return {"image": to_levels(self.generator(self._batch(label_map, instance_map)))}
+        return {"image": to_uint8_tensor(self.generator(self._batch(label_map, instance_map)))}
 
     def png(self, label_png, instance_png=None):
         """Pictures of label files.
@@ -85,11 +67,12 @@ class Signatures:
         Returns:
             `image_bytes` strings (B,), PNG files. Their name makes REST send them as base64.
         """
-        ids, classes = self._decoded(label_png, "label_png"), self.generator.config.num_classes
-        batch = {"label": checked(class_of(ids, self.dataset), ids, classes, "label_png", ids_of(self.dataset))}
+        ids = self._decoded(label_png, "label_png")
+        classes, count = self.labels.to_classes(ids, tf.where), self.generator.config.num_classes
+        batch = {"label": checked(classes, ids, count, "label_png", self.labels.describe_ids())}
         if instance_png is not None:
             batch["instance"] = _as_many(self._decoded(instance_png, "instance_png"), ids, "instance_png")
-        return {"image_bytes": tf.io.encode_png(to_levels(self.generator(batch)))}
+        return {"image_bytes": tf.io.encode_png(to_uint8_tensor(self.generator(batch)))}
 
     def attention(self, label_map, instance_map=None):
         """Pictures with what the dual attention looked at.
@@ -102,7 +85,7 @@ class Signatures:
             model has.
         """
         features = self.generator.features(self._batch(label_map, instance_map))
-        return {"image": to_levels(self.generator.to_image(features)), **self.generator.attention_maps(features)}
+        return {"image": to_uint8_tensor(self.generator.to_image(features)), **self.generator.attention_maps(features)}
 
     def functions(self):
         """The concrete functions by signature name, with named inputs; `attention` only if the model has any."""
@@ -124,7 +107,7 @@ class Signatures:
     def save(self, path):
         """Writes a SavedModel to a folder that does not exist yet. It holds the weights once and no Keras object."""
         module = tf.Module()
-        module.weights = {weight.path: weight.value for weight in self.generator.weights}
+        module.weights = [weight.value for weight in self.generator.weights]  # their paths need not be unique
         tf.saved_model.save(module, str(path), signatures=self.functions())
 
     def _batch(self, label_map, instance_map):

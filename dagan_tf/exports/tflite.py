@@ -19,8 +19,8 @@ import tensorflow as tf
 from dagan_tf.config import TFLITE_KINDS
 from dagan_tf.errors import UserError
 from dagan_tf.exports.quality import psnr
-from dagan_tf.exports.signatures import to_levels
-from dagan_tf.images import to_uint8
+from dagan_tf.images import to_uint8, to_uint8_tensor
+from dagan_tf.inference import one_by_one, traced
 
 # What loses most in 8 bits and stays in float: the one-hot map; the sums and products of SPADE and of the residuals,
 # whose ranges are those of rare pixels; and the last blocks' own convolutions, which read and write these at the
@@ -48,7 +48,7 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     """Converts a generator.
 
     Args:
-        generator: a folded `Generator` in float32, of dense semantics: TFLite's operators know no patch table.
+        generator: a folded `Generator` in float32 with `semantics="dense"`: TFLite has no operators for a patch table.
         kinds: of `config.TFLITE_KINDS`: "float16" stores weights in 16 bits; "dynamic" stores them in 8 bits and
             computes in int8 where that pays; "int8" has activations in 8 bits, too, but for what `FRAGILE` names.
         calibration: batch dictionary of label maps (see `Generator`) that show "int8" the ranges of the activations.
@@ -75,7 +75,7 @@ def _save_fixed_batch(generator, folder):
 
     def image(label_map, instance_map=None):
         batch = {"label": label_map} | ({} if instance_map is None else {"instance": instance_map})
-        return {"image": to_levels(generator(batch))}
+        return {"image": to_uint8_tensor(generator(batch))}
 
     specs = {name: tf.TensorSpec((1, *size), tf.int32, name) for name in names}
     module = tf.Module()
@@ -164,7 +164,7 @@ def write(generator, folder, kinds, calibration, examples):
     Yields:
         A `Quality` as each file is finished.
     """
-    reference = to_uint8(generator.predict(examples, batch_size=1, verbose=0))
+    reference = to_uint8(one_by_one(traced(generator), examples))
     folder = pathlib.Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     for kind, model in convert(generator, kinds, calibration):

@@ -11,27 +11,19 @@ MODELS/NAME/3/                        numbers are versions; a server takes the h
 import contextlib
 import errno
 import json
-import os
 import pathlib
-import shutil
 
-import numpy as np
 import tensorflow as tf
 
 from dagan_tf.errors import UserError
 from dagan_tf.exports import warm_up
-from dagan_tf.exports.quality import psnr
-from dagan_tf.exports.signatures import DEFAULT, Signatures
-from dagan_tf.files import flush
-from dagan_tf.images import to_uint8
+from dagan_tf.exports.signatures import Signatures
+from dagan_tf.files import aside, flush, flush_all
 
 EXTRA = "assets.extra"
 CARD = "model_card.json"
 HIGHEST = 2**63 - 1
 """Of the versions that servers take."""
-LEAST_DECIBELS = 30
-"""A picture in half precision that is farther from Keras' is another picture."""
-REPORT = "report this with the versions of TensorFlow and Keras"
 
 
 def next_version(folder):
@@ -64,33 +56,28 @@ def new_version(folder, version=None):
         UserError: the version exists already, or the folder cannot be written.
     """
     folder = pathlib.Path(folder)
-    aside = folder / f".{version or 'next'}.{os.getpid()}"
     if version is not None:
         _check_free(folder / str(version))
-    new = NewVersion(aside)
     try:
-        shutil.rmtree(aside, ignore_errors=True)  # of a process that was killed
-        folder.mkdir(parents=True, exist_ok=True)
-        aside.mkdir()
-        yield new
-        for path in (*aside.rglob("*"), aside):
-            flush(path)
-        new.number = _place(aside, folder, version)
-        new.target = folder / str(new.number)
-        flush(folder)
+        with aside(folder / str(version or "next")) as unfinished:
+            unfinished.mkdir()
+            new = NewVersion(unfinished)
+            yield new
+            flush_all(unfinished)
+            new.number = _place(unfinished, folder, version)
+            new.target = folder / str(new.number)
+            flush(folder)
     except (OSError, tf.errors.ResourceExhaustedError) as error:
         reason = getattr(error, "message", error)
-        raise UserError(f"{folder} cannot be written: {reason}. Make room there, or give another --output.") from error
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+        raise UserError(f"{folder} cannot be written: {reason}. Make room there, or give another `output`.") from error
 
 
-def _place(aside, folder, version):
+def _place(unfinished, folder, version):
     """Renames a finished folder to its number, which it returns; others may be exporting here, too."""
     while True:
         target = folder / str(version or next_version(folder))
         try:
-            aside.rename(target)
+            unfinished.rename(target)  # fails where there is a version: it has files, and is no empty folder
             return int(target.name)
         except OSError as error:
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
@@ -102,81 +89,22 @@ def _place(aside, folder, version):
 def _check_free(target):
     if target.exists():
         raise UserError(
-            f"{target} exists, and a version is never replaced: servers may have it loaded. Leave out --version for "
+            f"{target} exists, and a version is never replaced: servers may have it loaded. Leave out `version` for "
             "the next free number, or give another one."
         )
 
 
-def write(generator, dataset, folder, card):
+def write(generator, labels, folder, card):
     """Writes SavedModel, warm-up requests and model card.
 
     Args:
         generator: a folded `Generator`.
-        dataset: the `LabelSpec` of its label files.
+        labels: the `LabelSpec` of its label files.
         folder: an empty folder, for example that of `new_version`.
         card: the dictionary of `card.model_card`.
     """
-    Signatures(generator, dataset).save(folder)
+    Signatures(generator, labels).save(folder)
     extra = folder / EXTRA
     extra.mkdir()
-    warm_up.write(extra / warm_up.FILE, warm_up.inputs(generator.config, dataset), card["name"])
+    warm_up.write(extra / warm_up.FILE, warm_up.inputs(generator.config, labels), card["name"])
     (extra / CARD).write_text(json.dumps(card, indent=2) + "\n")
-
-
-def check(folder, generator, examples):
-    """Loads a version folder as a server does and compares its pictures with Keras.
-
-    Args:
-        folder: the version folder.
-        generator: the `Generator` that was trained, of the version's size, not folded.
-        examples: batch dictionary of label maps.
-
-    Returns:
-        `(largest, mean)` difference in levels of 255.
-
-    Raises:
-        UserError: they are more than 1 of 255 apart, or 0.01 on average, or not finite.
-    """
-    images, expected = _both(folder, generator, examples)
-    difference = np.abs(images - expected)
-    largest, mean = int(difference.max()), float(difference.mean())
-    if largest > 1 or mean > 0.01:
-        raise _apart("at most 1 of 255 apart and 0.01 on average", f"{largest} and {mean:.4f}", REPORT)
-    return largest, mean
-
-
-def check_half(folder, generator, examples):
-    """The same for a version in half precision.
-
-    Returns:
-        Peak signal-to-noise ratio against Keras in dB.
-
-    Raises:
-        UserError: it is below `LEAST_DECIBELS`, or pictures are not finite.
-    """
-    decibels = psnr(*_both(folder, generator, examples))
-    if decibels < LEAST_DECIBELS:
-        raise _apart(f"with a PSNR of {LEAST_DECIBELS} dB", f"{decibels:.1f} dB", "export with --precision float32")
-    return decibels
-
-
-def _apart(expected, received, advice):
-    return UserError(
-        f"The exported model must draw what Keras draws, {expected}. Received: {received}. "
-        f"Nothing was exported: {advice}."
-    )
-
-
-def _both(folder, generator, examples):
-    """Pictures of a version folder and of Keras, as integers."""
-    expected = generator.predict(examples, batch_size=1, verbose=0)
-    if not np.isfinite(expected).all():
-        raise UserError("The generator's pictures are not finite: nothing was exported. Export an earlier checkpoint.")
-    signature = tf.saved_model.load(str(folder)).signatures[DEFAULT]
-    dtypes = {name: spec.dtype for name, spec in signature.structured_input_signature[1].items()}
-    inputs = {"label_map": examples["label"], "instance_map": examples.get("instance")}
-    images = []
-    for i in range(len(expected)):  # one by one: at 1024x1024 a picture takes gigabytes
-        one = {name: tf.cast(inputs[name][i : i + 1], dtype) for name, dtype in dtypes.items()}
-        images.append(signature(**one)["image"].numpy().astype(int))
-    return np.concatenate(images), to_uint8(expected).astype(int)

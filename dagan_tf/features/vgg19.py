@@ -11,7 +11,7 @@ from dagan_tf.errors import UserError
 
 TAPS = ("block1_conv1", "block2_conv1", "block3_conv1", "block4_conv1", "block5_conv1")  # relu1_1 .. relu5_1
 TAP_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
-# Keras' VGG19 reads pixels in units of 0..255, the release's VGG19 gets them in [-1, 1]: but for the biases, its
+# Keras' VGG19 reads pixels in units of 0..255, the authors' VGG19 gets them in [-1, 1]: but for the biases, its
 # features, and the loss that the weights were chosen for, are smaller by this factor.
 FEATURE_SCALE = 127.5
 
@@ -79,7 +79,7 @@ class VGG19Features:
         except Exception as error:  # Keras wraps every kind of failed download in a bare Exception
             raise UserError(
                 f"The VGG19 weights of the perceptual loss could not be fetched ({error}). Give a file that you have "
-                "(--perceptual FILE.h5 or FILE.npz) or train without that loss (--perceptual off)."
+                "(`perceptual` FILE.h5 or FILE.npz) or train without that loss (`perceptual` off)."
             ) from error
 
     def _from_h5(self, path):
@@ -88,7 +88,7 @@ class VGG19Features:
         except (OSError, ValueError) as error:
             raise UserError(
                 f"{path} could not be read as VGG19 weights without top, in Keras' .h5 format: {error}. Give Keras' "
-                "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, an .npz file, or --perceptual off."
+                "vgg19_weights_tf_dim_ordering_tf_kernels_notop.h5, an .npz file, or `perceptual` off."
             ) from error
 
     def _from_npz(self, path):

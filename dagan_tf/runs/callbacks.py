@@ -9,7 +9,9 @@ import keras
 import numpy as np
 
 from dagan_tf.errors import UserError
+from dagan_tf.files import remove_unfinished
 from dagan_tf.runs import checkpoint
+from dagan_tf.signals import handling
 
 
 class StopOnSignal(keras.callbacks.Callback):
@@ -25,25 +27,22 @@ class StopOnSignal(keras.callbacks.Callback):
         received: the `signal.Signals` that came, here or (then SIGTERM) on another host, or `None`.
     """
 
-    SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
     def __init__(self, distribution):
         super().__init__()
         self.distribution = distribution
         self.received = None
+        self._handling = contextlib.ExitStack()
 
     def __enter__(self):
-        self._before = {s: signal.signal(s, self._note) for s in self.SIGNALS}
+        self._handling.enter_context(handling(self._note))
         return self
 
     def __exit__(self, *exception):
-        for s, handler in self._before.items():
-            signal.signal(s, handler)
+        self._handling.close()
 
     def _note(self, number, frame):
         self.received = signal.Signals(number)
-        for s, handler in self._before.items():
-            signal.signal(s, handler)
+        self._handling.close()  # a second signal does what it would do without this class
         with contextlib.suppress(OSError):  # whoever read the output may have ended first
             # Not print: the signal may have come in the middle of another one.
             os.write(1, f"\n{self.received.name}: stopping after this step; once more to stop at once.\n".encode())
@@ -109,7 +108,7 @@ class Checkpoints(keras.callbacks.Callback):
         """Brings a compiled `DAGAN` to the run's newest checkpoint, if there is one; `UserError` if it does not fit."""
         newest = checkpoint.latest(self.run.checkpoints)
         if self.writes:
-            checkpoint.remove_unfinished(self.run.checkpoints)
+            remove_unfinished(self.run.checkpoints, checkpoint.NAMES)  # no other process writes: the run is held
         if newest is None:
             return
         state = checkpoint.read_state(newest)

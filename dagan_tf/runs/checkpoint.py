@@ -1,19 +1,17 @@
-"""Checkpoints: a folder a step, written aside and renamed into place, so that every one that is found is whole."""
+"""Checkpoints: a folder for each saved step, written by `files.replaced`, so that every one that is found is whole."""
 
 import datetime
 import io
 import json
-import os
 import pathlib
-import shutil
 
 from dagan_tf.errors import StorageError, UserError
-from dagan_tf.files import flush
+from dagan_tf.files import remove_folder, replaced
 
 WEIGHTS = "model.weights.h5"
 STATE = "state.json"
-UNFINISHED = "."
-"""What the name of a checkpoint begins with while it is written."""
+NAMES = "step-*"
+"""The pattern of checkpoints' names."""
 
 
 def save(model, folder, state, keep=2):
@@ -37,13 +35,9 @@ def save(model, folder, state, keep=2):
     step = model.steps_done
     target = folder / f"step-{step:08d}"
     if target not in checkpoints(folder):
-        aside = folder / f"{UNFINISHED}{target.name}.{os.getpid()}"
         try:
-            _write(model, aside, {"step": step, **state})
-            _remove(target)  # what is there is no checkpoint
-            aside.rename(target)
-            for path in (folder, folder.parent):
-                flush(path)
+            with replaced(target) as unfinished:  # a folder that is there under this name is no checkpoint
+                _write(model, unfinished, {"step": step, **state})
         except OSError as error:
             newest = latest(folder)
             raise StorageError(
@@ -51,31 +45,18 @@ def save(model, folder, state, keep=2):
                 + (f"{newest.name} is whole; " if newest else "There is none before it; ")
                 + "make room, or see to the disk, and resume the run."
             ) from error
-        finally:
-            shutil.rmtree(aside, ignore_errors=True)
     kept = {target, best(folder, state.get("best_by")), *checkpoints(folder)[-keep:]}
     for old in checkpoints(folder):
         if old not in kept:
-            _remove(old)
+            remove_folder(old)
     return target
 
 
-def _remove(path):
-    """Removes a folder in such an order that no part of it is ever found under its name."""
-    if path.is_dir():
-        aside = path.with_name(f"{UNFINISHED}{path.name}.{os.getpid()}.old")
-        path.rename(aside)
-        shutil.rmtree(aside, ignore_errors=True)
-
-
-def _write(model, aside, state):
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
-    _write_weights(model, aside / WEIGHTS)
+def _write(model, folder, state):
+    folder.mkdir()
+    _write_weights(model, folder / WEIGHTS)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    (aside / STATE).write_text(json.dumps({**state, "saved": now}, indent=2) + "\n")
-    for path in (aside / WEIGHTS, aside / STATE, aside):
-        flush(path)
+    (folder / STATE).write_text(json.dumps({**state, "saved": now}, indent=2) + "\n")
 
 
 class _Memory(io.BytesIO):
@@ -98,7 +79,7 @@ def _write_weights(model, path):
 
 def checkpoints(folder):
     """The checkpoints in a folder, oldest first: a list of paths. One whose state cannot be read is none."""
-    return sorted(p for p in pathlib.Path(folder).glob("step-*") if (p / WEIGHTS).is_file() and _has_state(p))
+    return sorted(p for p in pathlib.Path(folder).glob(NAMES) if (p / WEIGHTS).is_file() and _has_state(p))
 
 
 def _has_state(path):
@@ -129,12 +110,6 @@ def best(folder, name=None):
         if state.get("step_in_epoch") == 0 and name in state.get("losses", ())
     }
     return min(found, key=found.get, default=None)
-
-
-def remove_unfinished(folder):
-    """Removes what a process that was killed while it wrote has left; call it where no other process writes."""
-    for path in pathlib.Path(folder).glob(f"{UNFINISHED}step-*"):
-        shutil.rmtree(path, ignore_errors=True)
 
 
 def read_state(checkpoint):

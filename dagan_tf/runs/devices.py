@@ -1,50 +1,36 @@
-"""Devices, hosts and XLA of a run, all by TensorFlow's own strategies.
+"""The devices that a run trains on, by TensorFlow's own strategies.
 
-The unit is the global batch: a step trains on `batch_size` examples however many replicas share them, and gives the
-same numbers but for the order of sums. TensorFlow is imported inside functions: XLA under a strategy is a flag that it
-reads while it is imported.
+The unit is the global batch: a step trains on `batch_size` examples however many replicas divide it among them, and
+gives the same numbers but for the order of sums. TensorFlow is imported inside functions: XLA under a strategy is a
+flag that it reads while it is imported.
 """
 
-import contextlib
-import json
-import os
-import re
-import signal
-import sys
 import zlib
 
-from dagan_tf.errors import HostLostError, UserError
-
-XLA_VARIABLE = "TF_XLA_FLAGS"
-CLUSTERING = "--tf_xla_auto_jit=2"
-CPU_CLUSTERING = "--tf_xla_cpu_global_jit"
+from dagan_tf import xla
+from dagan_tf.errors import UserError
+from dagan_tf.runs.hosts import check_hosts, count_hosts, is_chief, multi_worker_strategy
 
 
 def set_xla_flags(options):
-    """Sets the flag by which XLA compiles under a strategy; before TensorFlow is imported, or it counts for nothing.
+    """Sets the flags by which XLA compiles under a strategy; before TensorFlow is imported, or they count for nothing.
 
-    Keras' own `jit_compile` compiles outside the strategy, and fails. The flag alone means GPUs; on CPUs it takes a
-    second one, which is set where XLA was asked for.
+    Keras' own `jit_compile` compiles outside the strategy, and fails. Clustering on CPUs is asked for only where XLA
+    was.
 
     Args:
-        options: `RunOptions`; a patch table knows no XLA.
+        options: `RunOptions`; the patch table cannot be compiled by XLA.
 
     Raises:
-        UserError: XLA was asked for where there can be none, or too late.
+        UserError: XLA was asked for too late.
     """
-    if options.xla == "on" and options.semantics == "patch_table":
-        raise UserError("XLA knows no patch table. Received: --xla on and --semantics patch_table. Change one of them.")
     if options.xla == "off" or options.semantics == "patch_table" or not _may_replicate(options):
         return
-    flags = [CLUSTERING, CPU_CLUSTERING] if options.xla == "on" else [CLUSTERING]
-    present = os.environ.get(XLA_VARIABLE, "").split()
-    missing = [flag for flag in flags if flag.split("=")[0] not in {p.split("=")[0] for p in present}]
-    if "tensorflow" not in sys.modules:
-        os.environ[XLA_VARIABLE] = " ".join([*present, *missing])
-    elif missing and options.xla == "on" and options.devices != "all":
+    missing = xla.request_clustering(cpus=options.xla == "on")
+    if missing and options.xla == "on" and options.devices != "all":
         raise UserError(
-            f"XLA under a strategy needs {XLA_VARIABLE}='{' '.join(flags)}' before TensorFlow is imported. Received: a "
-            "process that has imported it. Set the variable and start a new process, or give --xla off."
+            f"XLA under a strategy needs {xla.VARIABLE} with {' '.join(missing)} before TensorFlow is imported. "
+            "Received: a process that has imported it. Set the variable and start a new process, or give `xla` off."
         )
 
 
@@ -52,91 +38,55 @@ def _may_replicate(options):
     return options.strategy != "none" and (options.strategy != "auto" or options.devices != "1" or count_hosts() > 1)
 
 
-def count_hosts():
-    """How many hosts train together, by TF_CONFIG; 1 without it."""
-    text = os.environ.get("TF_CONFIG", "")
-    if not text:
-        return 1
-    try:
-        given = json.loads(text)
-        return _count_tasks(given["cluster"], given["task"])
-    except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise UserError(
-            'TF_CONFIG must be JSON like {"cluster": {"worker": ["host0:2222", "host1:2222"]}, "task": {"type": '
-            f'"worker", "index": 0}}}}, the same cluster on every host. Received: {text} ({error!r}).'
-        ) from error
-
-
-def _count_tasks(cluster, task):
-    """How many addresses a cluster has; one of many errors if that or the task in it is not as TensorFlow takes it."""
-    if cluster.get("ps") or len(cluster.get("chief", ())) > 1:
-        raise ValueError("expected no parameter servers and at most one chief")
-    jobs = {job: cluster[job] for job in ("chief", "worker") if job in cluster}
-    if not all(isinstance(addresses, list) for addresses in jobs.values()):
-        raise ValueError("expected lists of addresses")
-    addresses = [address for job in jobs.values() for address in job]
-    for address in addresses:
-        if not re.fullmatch(r".+:\d+", address) or addresses.count(address) > 1:
-            raise ValueError(f"expected HOST:PORT, each once, not {address}")
-    count, index = len(jobs[task["type"]]), int(task["index"])
-    if not 0 <= index < count:
-        raise ValueError(f"expected an index of 0..{count - 1}, not {index}")
-    return len(addresses)
-
-
 class Distribution:
     """The strategy that a run trains under.
 
-    Attributes:
+    Args:
         strategy: a `tf.distribute.Strategy`; TensorFlow's default one for a single device.
         jit_compile: whether Keras is to compile the step with XLA.
-        workers: hosts that train together.
+        hosts: how many hosts train together.
     """
 
-    def __init__(self, strategy, jit_compile=False, workers=1):
-        self.strategy, self.jit_compile, self.workers = strategy, jit_compile, workers
+    def __init__(self, strategy, jit_compile=False, hosts=1):
+        self.strategy, self.jit_compile, self.hosts = strategy, jit_compile, hosts
         self._sum_function = None
 
     @property
     def replicas(self):
-        """Devices over all hosts; each gets an equal share of every batch."""
+        """Devices over all hosts, among which every batch is divided equally."""
         return self.strategy.num_replicas_in_sync
 
     @property
     def is_chief(self):
         """Whether this host is the one that writes."""
-        if self.workers == 1:
-            return True
-        resolver = self.strategy.cluster_resolver
-        first = "chief" if "chief" in resolver.cluster_spec().jobs else "worker"
-        return (resolver.task_type, resolver.task_id) == (first, 0)
+        return self.hosts == 1 or is_chief(self.strategy.cluster_resolver)
 
     def check_batch(self, batch_size, accumulate):
-        """Raises `UserError` unless every replica gets whole examples in each of its parts of a batch."""
+        """Raises `UserError` unless a batch divides into equal micro-batches, `accumulate` on each replica."""
         unit = self.replicas * accumulate
         if batch_size % unit:
             near = max(unit, round(batch_size / unit) * unit)
             raise UserError(
-                f"The global batch is shared by {self.replicas} devices, each share in {accumulate} parts: batch_size "
-                f"must be a multiple of {unit}. Received: {batch_size}. Give other --devices or, for a new run, for "
-                f"example --batch-size {near}, or another --accumulate."
+                f"The global batch is divided among {self.replicas} devices, into {accumulate} micro-batches on each: "
+                f"`batch_size` must be a multiple of {unit}. Received: {batch_size}. Give other `devices` or, for a "
+                f"new run, for example `batch_size` {near}, or another `accumulate`."
             )
 
     def anywhere(self, flag):
         """Whether `flag` is true on any host; every host has to ask."""
-        return bool(flag) if self.workers == 1 else self._sum(float(flag)) > 0
+        return bool(flag) if self.hosts == 1 else self._sum(float(flag)) > 0
 
     def check_same(self, text):
         """Raises `UserError`, on every host, unless all of them give the same text; every host has to ask."""
-        if self.workers == 1:
+        if self.hosts == 1:
             return
         number = float(zlib.crc32(text.encode()))
         mean, square = self._sum(number) / self.replicas, self._sum(number**2) / self.replicas
         if square - mean**2 > 1e-9 * square:
             raise UserError(
                 "All hosts must begin at the same step, with the same configuration and examples. Here it is: "
-                f"{text}. Elsewhere it is not: give all hosts the same flags, data, and a --run-dir or --resume on a "
-                "disk that they share."
+                f"{text}. Elsewhere it is not: give all hosts the same configuration and data, and a run folder on a "
+                "disk that all of them see."
             )
 
     def _sum(self, value):
@@ -156,8 +106,8 @@ class Distribution:
         """The datasets of this host's replicas as one for `fit`.
 
         Args:
-            make: a function of (index of this host, number of hosts, replicas in all) to a `tf.data.Dataset` of one
-                replica's share of each batch, replica by replica.
+            make: a function of (index of this host, number of hosts, replicas in all) to a `tf.data.Dataset` of what
+                one replica gets of each batch, replica by replica.
         """
         if self.replicas == 1:
             return make(0, 1, 1)
@@ -166,7 +116,7 @@ class Distribution:
         )
 
     def __str__(self):
-        hosts = f" on {self.workers} hosts" if self.workers > 1 else ""
+        hosts = f" on {self.hosts} hosts" if self.hosts > 1 else ""
         return f"{self.replicas} device{'s' * (self.replicas > 1)}{hosts}"
 
 
@@ -174,79 +124,56 @@ def open_distribution(options, batch_size=None, accumulate=1):
     """The `Distribution` that `RunOptions` describe, on this machine's devices.
 
     GPUs where there are any; without, logical CPUs, which share the processor: for tests and for trying things out. Of
-    all GPUs of one machine, as many as share the batch equally.
+    all GPUs of one machine, as many as divide the batch equally.
 
     Args:
         options: `RunOptions`; `set_xla_flags` has had them.
-        batch_size, accumulate: those of the `TrainConfig`; `None`: whatever the devices share equally.
+        batch_size, accumulate: those of the `TrainConfig`; `None`: whatever divides equally.
 
     Raises:
         UserError: there are fewer devices than asked for, or no TF_CONFIG where hosts are to train together.
+        HostLostError: another host does not answer.
     """
     import tensorflow as tf
 
-    workers = count_hosts()
-    if options.strategy == "multi_worker" and workers == 1:
-        raise UserError("--strategy multi_worker needs TF_CONFIG with the addresses of at least two hosts.")
-    if options.strategy in ("none", "mirrored") and workers > 1:
-        raise UserError(
-            f"TF_CONFIG names {workers} hosts, and --strategy {options.strategy} would train on each by itself. Give "
-            "--strategy auto, or unset TF_CONFIG."
-        )
-    gpus = tf.config.list_physical_devices("GPU")
-    if workers > 1 and not gpus and options.devices not in ("all", "1"):
-        raise UserError(f"Without GPUs each of several hosts is one device. Received: --devices {options.devices}.")
+    hosts, gpus = count_hosts(), tf.config.list_physical_devices("GPU")
+    check_hosts(options.strategy, hosts)
+    if hosts > 1 and not gpus and options.devices not in ("all", "1"):
+        raise UserError(f"Without GPUs each of several hosts is one device. Received: `devices` {options.devices}.")
     devices = options.devices
-    if devices == "all" and gpus and workers == 1 and options.strategy != "none" and batch_size:
-        devices = str(_most_that_share(len(gpus), batch_size, accumulate))
-    local = _visible_gpus(gpus, devices) if gpus else _logical_cpus(devices)
+    if devices == "all" and gpus and hosts == 1 and options.strategy != "none" and batch_size:
+        devices = str(_most_that_divide(len(gpus), batch_size, accumulate))
+    count = _visible_gpus(gpus, devices) if gpus else _logical_cpus(devices)
     strategy = options.strategy
     if strategy == "auto":
-        strategy = "multi_worker" if workers > 1 else "mirrored" if local > 1 else "none"
-    if strategy == "none":
-        wanted = options.xla == "on" or (options.xla == "auto" and bool(gpus))
-        return Distribution(tf.distribute.get_strategy(), wanted and options.semantics != "patch_table")
+        strategy = "multi_worker" if hosts > 1 else "mirrored" if count > 1 else "none"
     if strategy == "multi_worker":
-        print(f"Waiting for all {workers} hosts (Ctrl-C ends it): TF_CONFIG is {os.environ['TF_CONFIG']}", flush=True)
-        with _interrupts_end_the_process():
-            return Distribution(_multi_worker_strategy(), workers=workers)
-    # TensorFlow adds up CPUs' values on one of them: with XLA two CPUs (not eight) end in "Multiple CPU devices". The
-    # other way takes eight of them many minutes to trace.
-    two_with_xla = not gpus and local == 2 and options.xla == "on"
-    summed = tf.distribute.HierarchicalCopyAllReduce() if two_with_xla else None
-    return Distribution(tf.distribute.MirroredStrategy(cross_device_ops=summed))
+        return Distribution(multi_worker_strategy(hosts), hosts=hosts)
+    if strategy == "mirrored":
+        return Distribution(_mirrored_strategy(on_cpus=not gpus, count=count, with_xla=options.xla == "on"))
+    compiled = options.xla == "on" or (options.xla == "auto" and bool(gpus))
+    return Distribution(tf.distribute.get_strategy(), compiled and options.semantics != "patch_table")
 
 
-def _most_that_share(count, batch_size, accumulate):
-    """The most of so many devices that get equal shares of a batch; all if no number does."""
-    found = next((n for n in range(count, 0, -1) if batch_size % (n * accumulate) == 0), count)
-    if found < count:
-        print(f"{found} of {count} GPUs: a batch of {batch_size} is shared equally (see --batch-size)", flush=True)
-    return found
+def _mirrored_strategy(on_cpus, count, with_xla):
+    """TensorFlow's strategy for the devices of one machine.
 
-
-@contextlib.contextmanager
-def _interrupts_end_the_process():
-    """SIGINT at once: while TensorFlow waits it lets no Python run. SIGTERM it has taken for itself, until here."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-def _multi_worker_strategy():
+    TensorFlow adds up CPUs' values on one of them: with XLA two CPUs (not eight) end in "Multiple CPU devices". The
+    other way of adding up takes eight of them many minutes to trace.
+    """
     import tensorflow as tf
 
-    try:
-        return tf.distribute.MultiWorkerMirroredStrategy()
-    except tf.errors.OpError as error:
-        raise HostLostError(
-            f"The hosts of TF_CONFIG do not all answer ({error.message.splitlines()[0]}). Start the same command on "
-            "all of them, and check that they reach each other at the addresses in it."
-        ) from error
+    hierarchical = on_cpus and count == 2 and with_xla
+    reduction = tf.distribute.HierarchicalCopyAllReduce() if hierarchical else None
+    return tf.distribute.MirroredStrategy(cross_device_ops=reduction)
+
+
+def _most_that_divide(count, batch_size, accumulate):
+    """The most of so many devices among which a batch divides equally; all if no number does."""
+    found = next((n for n in range(count, 0, -1) if batch_size % (n * accumulate) == 0), count)
+    if found < count:
+        print(f"{found} of {count} GPUs, among which a batch of {batch_size} is divided equally", flush=True)
+    return found
 
 
 def _visible_gpus(gpus, devices):
@@ -255,7 +182,9 @@ def _visible_gpus(gpus, devices):
 
     count = len(gpus) if devices == "all" else int(devices)
     if count > len(gpus):
-        raise UserError(f"--devices {count}: this machine has {len(gpus)} GPUs. Give at most {len(gpus)}, or all.")
+        raise UserError(
+            f"`devices` must be at most {len(gpus)}, the GPUs of this machine, or all. Received: {count}. Give fewer."
+        )
     tf.config.set_visible_devices(gpus[:count], "GPU")
     return count
 
@@ -272,6 +201,7 @@ def _logical_cpus(devices):
             tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * count)
         except RuntimeError as error:
             raise UserError(
-                f"--devices {count}: TensorFlow has begun with fewer devices. Start a new process."
+                f"TensorFlow has begun with fewer devices than asked for. Received: `devices` {count}. Start a new "
+                "process."
             ) from error
     return count

@@ -31,7 +31,7 @@ def plain_disk_errors(run):
         place = getattr(error, "filename", None) or run.path
         raise StorageError(
             f"{place} cannot be written or read any more: {error}. {_newest(run)} Make room, or see to the disk, and "
-            f"resume with --resume {run.path}."
+            f"continue with `resume` {run.path}."
         ) from error
 
 
@@ -42,11 +42,11 @@ def plain_host_errors(distribution, run):
         yield
     except tf.errors.OpError as error:
         lost = isinstance(error, LOST) or "ollective" in str(error)  # the second: whatever kind the network's fault is
-        if distribution.workers == 1 or not lost:
+        if distribution.hosts == 1 or not lost:
             raise
         raise HostLostError(
             f"Another host has ended or cannot be reached; its own output says why. {_newest(run)} Start all hosts "
-            f"again, {f'with --resume {run.path}' if run.exists else 'with the same command'}. TensorFlow said: "
+            f"again, {f'with `resume` {run.path}' if run.exists else 'with the same command'}. TensorFlow said: "
             f"{_cause(error)}"
         ) from error
 

@@ -1,8 +1,7 @@
-"""A run folder: what is where, and how a trained model comes back out of it."""
+"""A run folder: what is where in it, and which process may write to it."""
 
 import errno
 import json
-import os
 import pathlib
 
 try:
@@ -12,7 +11,7 @@ except ImportError:  # Windows
 
 from dagan_tf.config import RunConfig
 from dagan_tf.errors import UserError
-from dagan_tf.files import flush
+from dagan_tf.files import replaced
 from dagan_tf.runs import checkpoint
 
 CONFIG = "config.json"
@@ -84,12 +83,9 @@ class Run:
     def write_config(self, config):
         """Writes a `RunConfig` to `config.json`, whole or not at all, making the folder; `UserError` if it cannot."""
         self._make_folder()
-        aside = self.path / f".{CONFIG}.{os.getpid()}"
         try:
-            aside.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
-            flush(aside)
-            aside.rename(self.path / CONFIG)
-            flush(self.path)
+            with replaced(self.path / CONFIG) as unfinished:
+                unfinished.write_text(json.dumps(config.to_dict(), indent=2) + "\n")
         except OSError as error:
             raise self._not_writable(error) from error
 
@@ -135,25 +131,3 @@ class Run:
                 "ended, best."
             )
         return found
-
-
-def load_model(run_folder, which="newest"):
-    """The trained model of a run, for `predict` and `generate`.
-
-    Args:
-        run_folder: the run's folder.
-        which: of its checkpoints, see `Run.find`.
-
-    Returns:
-        `(model, config, checkpoint)`: a `DAGAN`, the `RunConfig`, the checkpoint's path.
-
-    Raises:
-        UserError: the folder is no run, or has no such checkpoint that can be loaded.
-    """
-    from dagan_tf.training.dagan import DAGAN
-
-    run = Run(run_folder)
-    config, path = run.read_config(), run.find(which)
-    model = DAGAN(config.model, ema=config.train.ema)
-    checkpoint.load(model, path)
-    return model, config, path

@@ -1,14 +1,15 @@
 """What a run leaves for people: history, TensorBoard, sheets of samples."""
 
 import json
-import os
 import time
 
 import keras
 import numpy as np
 import tensorflow as tf
 
+from dagan_tf.files import replaced
 from dagan_tf.images import to_uint8, write_png
+from dagan_tf.inference import one_by_one, traced
 from dagan_tf.visualisation.sheets import colour, grid
 
 
@@ -31,9 +32,8 @@ class History(keras.callbacks.Callback):
             return
         lines = self.run.history.read_text().splitlines()
         kept = [line for line in lines if line.endswith("}") and json.loads(line)["step"] <= step]
-        aside = self.run.history.with_name(f".{self.run.history.name}.{os.getpid()}")
-        aside.write_text("".join(line + "\n" for line in kept))
-        aside.rename(self.run.history)
+        with replaced(self.run.history) as unfinished:
+            unfinished.write_text("".join(line + "\n" for line in kept))
 
     def on_epoch_begin(self, epoch, logs=None):
         self._began, self._first_step = time.monotonic(), self.model.steps_done
@@ -55,6 +55,24 @@ class History(keras.callbacks.Callback):
     def _learning_rates(self):
         names = ("generator", "discriminator")
         return {f"{n}_rate": float(getattr(self.model, f"{n}_optimizer").learning_rate) for n in names}
+
+
+class FirstStep(keras.callbacks.Callback):
+    """Says that the training graph is being built, which can take longer than many steps, and how long it took."""
+
+    def __init__(self):
+        super().__init__()
+        self._began = None
+
+    def on_train_begin(self, logs=None):
+        if self._began is None:
+            self._began = time.monotonic()
+            print("Building the training graph ...", flush=True)
+
+    def on_train_batch_end(self, batch, logs=None):
+        if self._began:
+            print(f"... the first step took {time.monotonic() - self._began:.1f} s", flush=True)
+            self._began = 0.0
 
 
 class Samples(keras.callbacks.Callback):
@@ -97,12 +115,10 @@ class SampleSheet:
         self.maps = {name: np.asarray(value) for name, value in batch.items() if name != "image"}
         self.labels = colour(self.maps["label"], spec.palette or spec.num_classes)
         self.real = to_uint8(batch["image"])
-        self._generate = None
+        self._draw = None
 
     def draw(self, model):
         """The sheet with a `DAGAN`'s present pictures: uint8 (H, W, 3)."""
-        self._generate = self._generate or tf.function(model.inference_generator)
-        count = len(self.real)
-        maps = ({name: tf.constant(value[i : i + 1]) for name, value in self.maps.items()} for i in range(count))
-        images = [to_uint8(self._generate(example))[0] for example in maps]
+        self._draw = self._draw or traced(model.inference_generator)
+        images = to_uint8(one_by_one(self._draw, self.maps))
         return grid([list(row) for row in zip(self.labels, images, self.real, strict=True)])

@@ -8,14 +8,15 @@ import tensorflow as tf
 
 from dagan_tf.config import RunOptions
 from dagan_tf.data.cache import cached
-from dagan_tf.data.datasets.sources import open_source
+from dagan_tf.data.datasets import open_source
 from dagan_tf.data.pipeline import Pipeline
+from dagan_tf.data.transform import load_size
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.features.vgg19 import VGG19Features
 from dagan_tf.runs.callbacks import Checkpoints, NotFiniteError, StopOnNaN, StopOnSignal, check_finite
 from dagan_tf.runs.devices import Distribution
 from dagan_tf.runs.failures import plain_disk_errors, plain_host_errors
-from dagan_tf.runs.recorders import History, Samples, SampleSheet
+from dagan_tf.runs.recorders import FirstStep, History, Samples, SampleSheet
 from dagan_tf.training.dagan import DAGAN
 from dagan_tf.training.schedule import make_optimizers
 
@@ -41,12 +42,16 @@ def training_pipeline(config, cache=None, verbose=0):
         cache: a folder where its examples are kept decoded and resized, or `None`, see `dagan_tf.data.cache`.
         verbose: whether to show the progress of filling it.
     """
-    load_size = tuple(round(side * config.train.load_scale) for side in config.model.image_size)
-    source = open_source(config.data, config.dataset, load_size, "train", config.train.seed)
-    _check_instances(config, source)
+    if config.data is None:
+        raise UserError(
+            "There is no data to train on. Received: a configuration without any, that of a preset alone or of "
+            "converted weights. Start a new run with `dataset` folder, `label_dir` and `image_dir`."
+        )
+    size = load_size(config.model.image_size, config.train.load_scale)
+    source = open_source(config.data, config.labels, split="train", size=size, seed=config.train.seed)
     if cache:
         bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
-        source = cached(source, load_size, cache, lambda done, total: bar.update(done))
+        source = cached(source, size, cache, lambda done, total: bar.update(done))
     return Pipeline(
         source,
         config.model.image_size,
@@ -58,23 +63,18 @@ def training_pipeline(config, cache=None, verbose=0):
     )
 
 
-def _check_instances(config, source):
-    if config.model.use_instance_edges and "instance" not in source[0]:
-        raise UserError(
-            "The model reads instance edges, but the data has no instance maps: give --instance-dir, or train without "
-            "edges (--no-use-instance-edges)."
-        )
-
-
 def sample_sheet(config):
     """The `SampleSheet` of a run: the first examples of the test split, or of the training split without one."""
     size = config.model.image_size
-    sources = (open_source(config.data, config.dataset, size, s, config.train.seed) for s in ("test", "train"))
-    source = next(s for s in sources if s is not None)
+    sources = (
+        open_source(config.data, config.labels, split=split, size=size, seed=config.train.seed)
+        for split in ("test", "train")
+    )
+    source = next(source for source in sources if source is not None)
     count = min(SAMPLES, len(source))
     pipeline = Pipeline(source, size, count, training=False)
     with pipeline.plain_errors():
-        return SampleSheet(next(iter(pipeline.epoch())), config.dataset)
+        return SampleSheet(next(iter(pipeline.epoch())), config.labels)
 
 
 def build_model(config, steps_per_epoch, distribution=ONE_DEVICE, semantics="auto"):
@@ -146,7 +146,7 @@ def _train(config, run, resume, options, distribution, verbose):
     not_finite = ()
     with StopOnSignal(distribution) as stop:
         # A kill between two of them repeats steps, but leaves no gap: what is recorded too early is forgotten again.
-        callbacks = [StopOnNaN(), stop, *recorders, saver]
+        callbacks = [*([FirstStep()] if verbose else []), StopOnNaN(), stop, *recorders, saver]
         try:
             with pipeline.plain_errors():
                 _fit(model, pipeline, config.train.total_epochs, callbacks, verbose, distribution)
@@ -180,11 +180,11 @@ def _fit(model, pipeline, epochs, callbacks, verbose, distribution):
     epoch, done = divmod(model.steps_done, steps)
     options = {"callbacks": callbacks, "verbose": verbose, "shuffle": False}
     if done:
-        data = distribution.distribute(lambda *share: pipeline.share(*share).epoch(epoch, start_step=done))
+        data = distribution.distribute(lambda *place: pipeline.for_host(*place).epoch(epoch, start_step=done))
         model.fit(data, initial_epoch=epoch, epochs=epoch + 1, steps_per_epoch=steps - done, **options)
         if model.stop_training:
             return
         epoch += 1
     if epoch < epochs:
-        data = distribution.distribute(lambda *share: pipeline.share(*share).stream(epoch))
+        data = distribution.distribute(lambda *place: pipeline.for_host(*place).stream(epoch))
         model.fit(data, initial_epoch=epoch, epochs=epochs, steps_per_epoch=steps, **options)

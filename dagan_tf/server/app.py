@@ -9,7 +9,6 @@ import socket
 
 from aiohttp import web
 
-from dagan_tf.errors import UserError
 from dagan_tf.server import rest_api
 from dagan_tf.server.batching import Batcher
 from dagan_tf.server.grpc_api import GrpcApi
@@ -21,8 +20,16 @@ from dagan_tf.server.versions import Versions
 log = logging.getLogger(__name__)
 
 
+class StartError(Exception):
+    """A server cannot start with its options; the message says why and, in backticks, which option to change."""
+
+
 class Server:
-    """A server of one model. Make, start and stop it inside one event loop."""
+    """A server of one model. Make, start and stop it inside one event loop.
+
+    Args:
+        options: `server.options.Options`.
+    """
 
     def __init__(self, options):
         self.options = options
@@ -41,7 +48,7 @@ class Server:
         self._socket = self._watcher = None
 
     async def start(self):
-        """Takes the ports, loads the model and serves it; raises `UserError` with nothing left running."""
+        """Takes the ports, loads the model and serves it; raises `StartError` with nothing left running."""
         try:
             self._check_name()
             self._check_folder()
@@ -58,7 +65,7 @@ class Server:
 
     def _check_name(self):
         if not self.name or set(self.name) & set("/:"):
-            raise UserError(f"--name must not be empty nor have / or : in it. Received: {self.name!r}.")
+            raise StartError(f"`name` must not be empty nor have / or : in it. Received: {self.name!r}.")
 
     def _check_folder(self):
         folder = pathlib.Path(self.options.model)
@@ -67,25 +74,25 @@ class Server:
             inside = is_folder and sorted(path.name for path in folder.iterdir())
             versions = self.versions.on_disk()
         except OSError as error:
-            raise UserError(f"{folder} cannot be read: {error.strerror}. Check --model.") from None
+            raise StartError(f"{folder} cannot be read: {error.strerror}. Check `model`.") from None
         if not is_folder:
-            raise UserError(f"Expected the folder of an exported model at {folder}. There is none: check --model.")
+            raise StartError(f"Expected the folder of an exported model at {folder}. There is none: check `model`.")
         if not versions:
             found = ", ".join(inside[:5]) or "nothing"
             is_version = "saved_model.pb" in inside
             hint = "It is a version itself: give the folder above it." if is_version else "Export a model there."
-            raise UserError(f"Expected folders named by numbers (1, 2, ...) in {folder}. Found: {found}. {hint}")
+            raise StartError(f"Expected folders named by numbers (1, 2, ...) in {folder}. Received: {found}. {hint}")
 
     def _bind(self):
         host = self.options.host
         try:  # gRPC logs a line of its own about a host that it cannot find
             families = {entry[0] for entry in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)}
         except (OSError, UnicodeError) as error:
-            raise UserError(f"Expected an address of this machine as --host. Received {host!r}: {error}.") from None
+            raise StartError(f"Expected an address of this machine as `host`. Received: {host!r} ({error}).") from None
         try:
             self.grpc_port = self._grpc.bind(host, self.options.grpc_port)
         except RuntimeError:
-            raise UserError(_in_use("gRPC", host, self.options.grpc_port, "--grpc-port")) from None
+            raise StartError(_in_use("gRPC", host, self.options.grpc_port, "grpc_port")) from None
         try:
             self._socket = socket.create_server(
                 (host, self.options.rest_port),
@@ -94,13 +101,13 @@ class Server:
             )
         except OSError as error:
             reason = f" ({error.strerror})"
-            raise UserError(_in_use("REST", host, self.options.rest_port, "--rest-port", reason)) from None
+            raise StartError(_in_use("REST", host, self.options.rest_port, "rest_port", reason)) from None
         self.rest_port = self._socket.getsockname()[1]
 
     def _check_loaded(self):
         if self.versions.current is None:
             errors = "; ".join(f"version {v.number}: {v.error}" for v in self.versions.states())
-            raise UserError(f"No version of {self.options.model} could be loaded: export it again. {errors}")
+            raise StartError(f"No version of {self.options.model} could be loaded: export it again. {errors}")
 
     def describe(self):
         """One line for people: what is served, and where."""
@@ -138,6 +145,6 @@ class Server:
         self._service.close()
 
 
-def _in_use(protocol, host, port, flag, reason=""):
+def _in_use(protocol, host, port, option, reason=""):
     where = f"{host} port {port}{reason}"
-    return f"{protocol} cannot listen on {where}. Is another server using it? Choose one with {flag}."
+    return f"{protocol} cannot listen on {where}. Is another server using it? Choose another `{option}`."

@@ -15,17 +15,17 @@ log = logging.getLogger(__name__)
 
 
 class Batcher:
-    """Runs requests in batches on worker threads. All methods belong to one event loop's thread."""
+    """Runs requests in batches on worker threads. All methods belong to one event loop's thread.
+
+    Args:
+        max_batch: most examples in a batch.
+        timeout: most seconds that a request waits for others to join it, while a worker is free.
+        max_queue: most requests that wait; the next one is refused.
+        workers: batches that run at the same time. TensorFlow spreads each over the cores by itself.
+        on_batch: called with the number of examples of each batch.
+    """
 
     def __init__(self, max_batch=8, timeout=0.005, max_queue=128, workers=1, on_batch=lambda size: None):
-        """
-        Args:
-            max_batch: most examples in a batch.
-            timeout: most seconds that a request waits for others to join it, while a worker is free.
-            max_queue: most requests that wait; the next one is refused.
-            workers: batches that run at the same time. TensorFlow spreads each over the cores by itself.
-            on_batch: called with the number of examples of each batch.
-        """
         self.max_batch, self.timeout, self.max_queue = max_batch, timeout, max_queue
         self.waiting = 0
         self._on_batch = on_batch
@@ -129,7 +129,7 @@ class Batcher:
 
 
 class _Place:
-    """A request's share of the queue's length."""
+    """The place that one request takes in the queue, until it leaves."""
 
     def __init__(self, batcher):
         self._batcher = batcher

@@ -14,13 +14,12 @@ class Metrics:
 
     Not counted: health checks, this page, addresses and methods that there are none of, and what gRPC or HTTP refuses
     before it is a request (a gRPC message over the limit, bytes of another protocol).
+
+    Args:
+        model: the name of the model, a label of all that is counted.
     """
 
     def __init__(self, model):
-        """
-        Args:
-            model: the name of the model, a label of all that is counted.
-        """
         self._registry = CollectorRegistry()
         self._model = model
         requests = ["model", "method", "signature", "code"]

@@ -56,7 +56,12 @@ class Signature:
 
 
 class Servable:
-    """A loaded version.
+    """A version of a model, loaded from its SavedModel and warmed up with the requests that lie beside it.
+
+    Args:
+        path: folder with `saved_model.pb`.
+        version: the number it is served as.
+        max_bytes: most bytes a tensor of the warm-up may take.
 
     Attributes:
         version: its number.
@@ -65,13 +70,6 @@ class Servable:
     """
 
     def __init__(self, path, version, max_bytes):
-        """Loads a SavedModel and runs its warm-up requests.
-
-        Args:
-            path: folder with `saved_model.pb`.
-            version: the number it is served as.
-            max_bytes: most bytes a tensor of the warm-up may take.
-        """
         path = pathlib.Path(path)
         self.version = version
         self.signature_defs = read_signature_defs(path)

@@ -30,16 +30,16 @@ class Version:
 
 
 class Versions:
-    """Serves the highest version in a folder. All methods belong to one event loop's thread."""
+    """Serves the highest version in a folder. All methods belong to one event loop's thread.
+
+    Args:
+        folder: has a folder for each version, named by its number (zeros may lead); other names are ignored.
+        name: of the model, for messages.
+        load: called in a thread with a folder and a number; returns a `Servable`.
+        on_serve: called with the number of each version that is served from now on.
+    """
 
     def __init__(self, folder, name, load, on_serve=lambda number: None):
-        """
-        Args:
-            folder: has a folder for each version, named by its number (zeros may lead); other names are ignored.
-            name: of the model, for messages.
-            load: called in a thread with a folder and a number; returns a `Servable`.
-            on_serve: called with the number of each version that is served from now on.
-        """
         self.folder, self.name = pathlib.Path(folder), name
         self.known = {}
         self.current = None

@@ -11,7 +11,7 @@ GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 def colour(label, palette_or_num_classes):
-    """A label map in colours.
+    """Paints a label map: every class in its colour.
 
     Args:
         label: integer array `(...)` of classes.
@@ -36,7 +36,7 @@ def colour(label, palette_or_num_classes):
 
 
 def grid(rows):
-    """A sheet of images with thin white gaps between them.
+    """Puts images on one sheet, in rows, with thin white gaps between them.
 
     Args:
         rows: list of rows from top to bottom, each a list of uint8 images `(h, w, 3)`, all of one size. Shorter rows

@@ -11,7 +11,7 @@ import yaml
 
 from dagan_tf import train
 from dagan_tf.config import RunOptions
-from dagan_tf.runs import devices as distribution
+from dagan_tf.runs.hosts import count_hosts
 from tests.helpers import ROOT
 
 FOLDER = ROOT / "clusters"
@@ -61,7 +61,7 @@ def test_a_host_begins_and_continues(stubs, tmp_path, monkeypatch):
     assert begins == [*module, "--run-dir", place["RUN"], "--batch-size", "8", "--keep", "3"]
     assert continues == [*module, "--resume", place["RUN"], "--batch-size", "8", "--keep", "3"]
     monkeypatch.setenv("TF_CONFIG", json.dumps(config))
-    assert distribution.count_hosts() == 3
+    assert count_hosts() == 3
     train.parser().parse_args(begins[2:])
     train.parser().parse_args(continues[2:])
 
@@ -99,7 +99,7 @@ def test_slurm_starts_every_host_and_queues_what_was_stopped(stubs, tmp_path, st
     ((config, arguments),) = told(tmp_path)
     assert config == {"cluster": {"worker": ["n0:2222", "n1:2222"]}, "task": {"type": "worker", "index": 1}}
     parsed = train.parser().parse_args(arguments[2:])
-    assert train.resolve(parsed).train.batch_size == 32
+    assert train.open_run(parsed)[1].train.batch_size == 32
     queue = tmp_path / "told.queue"
     assert (queue.read_text().split() if queue.is_file() else None) == (["requeue", "7"] if again else None)
 
@@ -126,7 +126,7 @@ def test_the_kubernetes_job_names_the_pods_that_it_makes(stubs, tmp_path):
     assert len(config["cluster"]["worker"]) == 4
     parsed = train.parser().parse_args(arguments[2:])
     devices = len(hosts) * container["resources"]["limits"]["nvidia.com/gpu"]
-    assert train.resolve(parsed).train.batch_size % devices == 0
+    assert train.open_run(parsed)[1].train.batch_size % devices == 0
     RunOptions(**train.cli.given(parsed, RunOptions))
 
 

@@ -10,15 +10,22 @@ import pytest
 
 from dagan_tf.data import cache as records
 from dagan_tf.data.folder import FolderSource
-from dagan_tf.data.pipeline import Pipeline, transform
+from dagan_tf.data.pipeline import Pipeline
+from dagan_tf.data.transform import transform
 from dagan_tf.errors import StorageError, UserError
 from tests.data.test_folder import SPEC, save
 from tests.data.test_pipeline import SIZE, Broken, Examples, assert_same, batches
+from tests.helpers import run_python
 
 
 class Named(Examples):
     def fingerprint(self):
         return f"named {self.count}"
+
+
+def test_it_needs_no_tensorflow():
+    script = "import sys, dagan_tf.data.cache; print([m for m in ('tensorflow', 'keras') if m in sys.modules])"
+    assert run_python(script).strip() == "[]"
 
 
 def test_batches_from_records_are_the_same_to_the_bit(tmp_path):
@@ -65,7 +72,7 @@ def test_an_example_that_cannot_be_read_leaves_nothing(tmp_path):
 
 def test_a_folder_that_cannot_be_written_is_named(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(StorageError, match=r"could not be written: .*--cache"):
+    with pytest.raises(StorageError, match=r"could not be written: .*`cache`"):
         records.cached(Named(3), SIZE, tmp_path / "file")
 
 

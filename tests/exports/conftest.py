@@ -1,4 +1,4 @@
-"""Exported models for the tests of this folder: the recorded networks of the release, and a trained run."""
+"""Exported models for the tests of this folder: the recorded networks of the authors, and a trained run."""
 
 import pytest
 

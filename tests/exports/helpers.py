@@ -1,13 +1,13 @@
-"""Exported models for the tests of this folder: the recorded networks of the release, and a trained run."""
+"""Exported models for the tests of this folder: the recorded networks of the authors, and a trained run."""
 
 from typing import NamedTuple
 
 import numpy as np
 
 from dagan_tf import export
-from dagan_tf.data.datasets.sources import open_source
+from dagan_tf.data.datasets import open_source
 from dagan_tf.data.pipeline import Pipeline
-from dagan_tf.runs.folder import load_model
+from dagan_tf.runs.loading import load_model
 
 
 class Exported(NamedTuple):
@@ -29,7 +29,8 @@ class Exported(NamedTuple):
 
 def sample_maps(config, count=4, split="test"):
     """Label maps of a run."""
-    source = open_source(config.data, config.dataset, config.model.image_size, split, config.train.seed)
+    size, seed = config.model.image_size, config.train.seed
+    source = open_source(config.data, config.labels, split=split, size=size, seed=seed)
     return next(iter(Pipeline(source, config.model.image_size, count, training=False).epoch()))["label"].numpy()
 
 

@@ -24,7 +24,7 @@ from dagan_tf.exports import quality, tflite, version
 from dagan_tf.exports.signatures import Signatures
 from dagan_tf.images import to_uint8
 from dagan_tf.networks.generator import Generator
-from dagan_tf.presets import FACADES
+from dagan_tf.presets import facades
 from tests import golden
 from tests.helpers import ROOT, run_python
 from tests.server.helpers import WAIT, serving
@@ -103,7 +103,7 @@ def test_c_api(model, inputs, tmp_path):
 
 def test_half_precision(golden_model, tmp_path):
     """bfloat16 with the patch table in the session loader of TensorFlow 1 and the C API."""
-    Signatures(golden_model.generator.folded("bfloat16"), FACADES.dataset).save(tmp_path / "half")
+    Signatures(golden_model.generator.folded("bfloat16"), facades.LABELS).save(tmp_path / "half")
     np.savez(tmp_path / "inputs.npz", label_map=golden_model.label)
     run_python(LOAD_V1, tmp_path / "half", tmp_path / "inputs.npz", tmp_path / "v1.npz")
     done = c_api(tmp_path / "half", tmp_path / "inputs.npz", tmp_path / "c.npz")
@@ -127,7 +127,7 @@ def test_openvino(model, tmp_path):
     """Of an export with dense semantics: it has not all operators of the patch table."""
     openvino = pytest.importorskip("openvino")
     core = openvino.Core()
-    Signatures(model.generator.folded(semantics="dense"), FACADES.dataset).save(tmp_path / "dense")
+    Signatures(model.generator.folded(semantics="dense"), facades.LABELS).save(tmp_path / "dense")
     # OpenVINO computes in bfloat16 by default on processors that have it.
     compiled = core.compile_model(core.read_model(tmp_path / "dense"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     assert_agrees(compiled({"label_map": model.label})["image"], model.image)
@@ -163,7 +163,7 @@ def files(label):
 def encode_palette(ids):
     image = Image.fromarray(ids).convert("P")
     image.putdata(ids.ravel().tolist())
-    image.putpalette([value for colour in FACADES.dataset.palette for value in colour])
+    image.putpalette([value for colour in facades.LABELS.palette for value in colour])
     file = io.BytesIO()
     image.save(file, "PNG")
     return file.getvalue()
@@ -241,12 +241,12 @@ def test_metadata_and_warm_up(model, client):
 
 def test_pictures_of_1024(tmp_path):
     """Through gRPC with the deployed client and with a client of default limits (4 MB), and through REST."""
-    config = FACADES.model.replace(image_size=(1024, 1024), base_filters=2, spade_filters=4, cam_filters=2)
+    config = facades.MODEL.replace(image_size=(1024, 1024), base_filters=2, spade_filters=4, cam_filters=2)
     keras.utils.set_random_seed(0)
     generator = Generator(config).folded()
     generator.conv_img.set_weights([3000 * weight + 0.1 for weight in generator.conv_img.get_weights()])  # not grey
     with version.new_version(tmp_path / "large") as new:
-        version.write(generator, FACADES.dataset, new.path, {"name": "large"})
+        version.write(generator, facades.LABELS, new.path, {"name": "large"})
     label = np.kron(np.random.default_rng(0).integers(13, size=(1, 16, 16)), np.ones((1, 64, 64), int)).astype(np.uint8)
     expected = to_uint8(generator({"label": label}))
     (tmp_path / "label.png").write_bytes(encode_palette(label[0]))

@@ -43,16 +43,16 @@ def test_maps_of_a_folder(folders):
 
 
 def test_instance_maps_are_asked_for(folders):
-    import dataclasses
-
     config = tiny_config()
-    config = dataclasses.replace(config, model=config.model.replace(use_instance_edges=True))
-    with pytest.raises(UserError, match="give --instances"):
+    config = config.replace(model=config.model.replace(use_instance_edges=True), data=None)
+    with pytest.raises(UserError, match="give `instances`"):
         maps.of_run(config, (32, 32), labels=folders["labels"])
     calibration, _, _ = maps.of_run(config, (32, 32), **folders)
     assert sorted(calibration) == ["instance", "label"]
 
 
 def test_data_that_cannot_be_had(tmp_path):
-    with pytest.raises(UserError, match=r"nothing.*--labels"):
+    with pytest.raises(UserError, match=r"nothing.*`labels`"):
         maps.of_run(tiny_config(), (32, 32), labels=str(tmp_path / "nothing"))
+    with pytest.raises(UserError, match=r"converted, not trained here.*`labels`"):
+        maps.of_run(tiny_config().replace(data=None), (32, 32))

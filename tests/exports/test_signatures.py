@@ -8,7 +8,7 @@ import tensorflow as tf
 from PIL import Image
 
 from dagan_tf.config import LabelSpec
-from dagan_tf.exports.signatures import Signatures, class_of, to_levels
+from dagan_tf.exports.signatures import Signatures
 from dagan_tf.images import to_uint8
 from dagan_tf.networks import FoldedGenerator
 from tests.networks.test_folding import SMALL, batch, trained
@@ -180,15 +180,3 @@ def test_weights_are_stored_once(saved, generator):
     nodes = [node for function in graph.library.function for node in function.node_def]
     constants = [len(node.attr["value"].tensor.tensor_content) for node in nodes if node.op == "Const"]
     assert max(constants) < largest / 2
-
-
-def test_to_levels_is_to_uint8():
-    image = np.random.default_rng(0).uniform(-1.1, 1.1, (4, 8, 8, 3)).astype("float32")
-    image.flat[:3] = -1, 1, (0.5 / 127.5) * 3 - 1  # a tie
-    np.testing.assert_array_equal(to_levels(tf.constant(image)), to_uint8(image))
-
-
-def test_class_of_ids_in_files():
-    classes = class_of(tf.constant([5, 6, 7, 200, 4]), SHIFTED)
-    assert classes.numpy().tolist() == [0, 1, 2, 2, -1]
-    assert class_of(tf.constant([5, 6]), LabelSpec(3)).numpy().tolist() == [5, 6]

@@ -7,7 +7,7 @@ from dagan_tf.config import TFLITE_KINDS
 from dagan_tf.errors import UserError
 from dagan_tf.exports import quality, tflite
 from dagan_tf.networks import FoldedGenerator
-from dagan_tf.runs.folder import load_model
+from dagan_tf.runs.loading import load_model
 from tests.exports.helpers import sample_maps
 from tests.helpers import FACADES_FOLDER
 from tests.networks.test_folding import SMALL, batch, trained

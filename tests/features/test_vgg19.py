@@ -105,5 +105,5 @@ def test_failed_fetch_names_the_ways_out(monkeypatch):
         raise Exception("URL fetch failure on https://example.invalid: None -- no network")
 
     monkeypatch.setattr(keras.applications, "VGG19", unreachable)
-    with pytest.raises(UserError, match="--perceptual off"):
+    with pytest.raises(UserError, match="`perceptual` off"):
         VGG19Features("imagenet")

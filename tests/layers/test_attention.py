@@ -140,7 +140,7 @@ def test_the_default_is_the_papers_final_model():
         (lambda: DualAttention("sam+cam3"), r"one of .*'sam\+cam2'.* Received: 'sam\+cam3'"),
         (lambda: DualAttention(cam_levels="first"), r"'all', 'last'.* Received: 'first'"),
         (lambda: MultiScaleFusion("both"), r"'all', 'last'.* Received: 'both'"),
-        (lambda: ChannelAttention(3), r"kind must be one of 1, 2\. Received: 3"),
+        (lambda: ChannelAttention(3), r"`kind` must be one of 1, 2\. Received: 3"),
         (lambda: MultiScaleFusion().build([(None, 4, 4, 3)]), r"at least two feature maps. Received: 1"),
         (lambda: DualAttention().build([(None, 4, 4, 3)]), r"at least two feature maps. Received: 1"),
     ],

@@ -224,11 +224,11 @@ def test_label_map_of_unknown_size(training):
         ({"image_size": (8, 128), "depth": "most"}, "multiple of 128.*8x128; the nearest that fits is 128x128"),
         ({"image_size": (32,)}, r"\(height, width\).*\(32,\)"),
         ({"image_size": (32, 0)}, r"above 0.*\(32, 0\)"),
-        ({"depth": "deep"}, "depth must be one of 'normal', 'more', 'most'. Received: 'deep'"),
-        ({"attention": "cam"}, "attention must be one of .*'cam2'.* Received: 'cam'"),
-        ({"cam_levels": "first"}, "cam_levels must be one of 'all', 'last'. Received: 'first'"),
-        ({"num_classes": 0}, "num_classes must be a whole number of at least 1. Received: 0"),
-        ({"base_filters": 2.5}, "base_filters must be a whole number of at least 1. Received: 2.5"),
+        ({"depth": "deep"}, "`depth` must be one of 'normal', 'more', 'most'. Received: 'deep'"),
+        ({"attention": "cam"}, "`attention` must be one of .*'cam2'.* Received: 'cam'"),
+        ({"cam_levels": "first"}, "`cam_levels` must be one of 'all', 'last'. Received: 'first'"),
+        ({"num_classes": 0}, "`num_classes` must be a whole number of at least 1. Received: 0"),
+        ({"base_filters": 2.5}, "`base_filters` must be a whole number of at least 1. Received: 2.5"),
     ],
 )
 def test_configuration_errors(options, message):

@@ -19,6 +19,7 @@ import time
 
 import numpy as np
 
+from dagan_tf.files import unfinished
 from dagan_tf.runs import checkpoint
 from tests.helpers import ROOT, tiny_config
 
@@ -78,7 +79,7 @@ class Attempt:
             process.wait()
             errors.seek(0)
             said = errors.read()
-        self.writing = any(run.checkpoints.glob(f"{checkpoint.UNFINISHED}step-*"))
+        self.writing = any(unfinished(run.checkpoints, checkpoint.NAMES))
         self.finished = process.returncode == 0
         if process.returncode not in (0, -signal.SIGKILL):
             raise RuntimeError(f"the run ended with status {process.returncode}:\n{said[-3000:]}")
@@ -88,7 +89,7 @@ class Attempt:
         if delay != WRITING:
             time.sleep(delay)
             return
-        while process.poll() is None and not any(run.checkpoints.glob(f"{checkpoint.UNFINISHED}step-*/*")):
+        while process.poll() is None and not any(unfinished(run.checkpoints, f"{checkpoint.NAMES}/*")):
             time.sleep(0.0005)
 
     def _note(self, line):

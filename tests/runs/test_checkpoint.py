@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from dagan_tf.errors import StorageError, UserError
+from dagan_tf.files import remove_unfinished
 from dagan_tf.runs import checkpoint, session
 from dagan_tf.training.dagan import DAGAN
 from tests.helpers import tiny_config
@@ -110,9 +111,9 @@ def test_the_best_is_kept_beside_the_newest(model, tmp_path):
 def test_what_a_killed_process_left_is_removed(model, tmp_path):
     model.step.assign(3)
     checkpoint.save(model, tmp_path, {})
-    (tmp_path / f"{checkpoint.UNFINISHED}step-00000004.77").mkdir()
-    (tmp_path / f"{checkpoint.UNFINISHED}step-00000004.77" / checkpoint.WEIGHTS).write_bytes(b"half")
-    checkpoint.remove_unfinished(tmp_path)
+    (tmp_path / ".step-00000004.77").mkdir()
+    (tmp_path / ".step-00000004.77" / checkpoint.WEIGHTS).write_bytes(b"half")
+    remove_unfinished(tmp_path, checkpoint.NAMES)
     assert [p.name for p in tmp_path.iterdir()] == ["step-00000003"]
 
 

@@ -23,7 +23,7 @@ ABORTED = "Graph execution error:\n\nDetected at node X\n{{node X}} Collective o
 )
 def test_a_full_disk(tmp_path, error):
     with (
-        pytest.raises(StorageError, match=rf"no checkpoint yet.*--resume {tmp_path}"),
+        pytest.raises(StorageError, match=rf"no checkpoint yet.*`resume` {tmp_path}"),
         plain_disk_errors(Run(tmp_path)),
     ):
         raise error
@@ -41,13 +41,13 @@ def test_a_file_elsewhere_is_named(tmp_path):
 
 
 def test_a_lost_host(tmp_path):
-    hosts = Distribution(tf.distribute.get_strategy(), workers=2)
+    hosts = Distribution(tf.distribute.get_strategy(), hosts=2)
     lost = tf.errors.UnavailableError(None, None, ABORTED)
     match = r"Another host has ended.*again, with the same command\. .*Connection reset$"
     with pytest.raises(HostLostError, match=match), plain_host_errors(hosts, Run(tmp_path)):
         raise lost
     (tmp_path / "config.json").touch()
-    match = rf"Another host has ended.*again, with --resume {tmp_path}\. .*Connection reset$"
+    match = rf"Another host has ended.*again, with `resume` {tmp_path}\. .*Connection reset$"
     with pytest.raises(HostLostError, match=match), plain_host_errors(hosts, Run(tmp_path)):
         raise lost
     alone = Distribution(tf.distribute.get_strategy())

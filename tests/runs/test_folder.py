@@ -10,7 +10,8 @@ import pytest
 
 from dagan_tf.errors import UserError
 from dagan_tf.runs import checkpoint
-from dagan_tf.runs.folder import Run, load_model
+from dagan_tf.runs.folder import Run
+from dagan_tf.runs.loading import load_model
 from tests.helpers import run_python
 
 

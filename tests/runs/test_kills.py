@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from dagan_tf.runs import checkpoint, session
+from dagan_tf.files import unfinished
+from dagan_tf.runs import session
 from dagan_tf.runs.folder import Run
 from tests.helpers import tiny_config
 from tests.runs import kills
@@ -18,4 +19,4 @@ def test_a_run_that_is_killed_again_and_again_comes_to_the_same_bits(finished_ru
     assert repeated <= kills.EVERY
     for a, b in zip(kills.state(model, finished_run[0].latest()), final, strict=True):
         np.testing.assert_array_equal(a, b)
-    assert [p.name for p in run.checkpoints.iterdir() if p.name.startswith(checkpoint.UNFINISHED)] == []
+    assert list(unfinished(run.checkpoints)) == []

@@ -1,11 +1,12 @@
-"""What is forgotten of a run that was killed: the epochs that it trains again, and a line that was cut off."""
+"""What a run says and leaves: how long its first step took, and what is forgotten of one that was killed."""
 
 import json
+import re
 
 import pytest
 
 from dagan_tf.runs.folder import Run
-from dagan_tf.runs.recorders import History
+from dagan_tf.runs.recorders import FirstStep, History
 
 LINES = [json.dumps({"epoch": n, "step": 3 * n, "g_hinge": 0.5}) for n in (1, 2, 3)]
 
@@ -32,3 +33,15 @@ def test_forget_after(tmp_path, text, step, kept):
 def test_a_new_run_has_nothing_to_forget(tmp_path):
     History(Run(tmp_path), 3, writer=None).forget_after(0)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_first_step_is_announced_once_also_in_a_run_of_two_fits(capsys):
+    callback = FirstStep()
+    callback.on_train_begin()
+    assert capsys.readouterr().out == "Building the training graph ...\n"
+    callback.on_train_batch_end(0)
+    assert re.fullmatch(r"\.\.\. the first step took \d\.\d s\n", capsys.readouterr().out)
+    callback.on_train_batch_end(1)
+    callback.on_train_begin()
+    callback.on_train_batch_end(0)
+    assert capsys.readouterr().out == ""

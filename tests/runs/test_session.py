@@ -13,7 +13,8 @@ from PIL import Image
 from dagan_tf.config import DataConfig, RunOptions
 from dagan_tf.errors import StorageError, UserError
 from dagan_tf.runs import checkpoint, session
-from dagan_tf.runs.folder import Run, load_model
+from dagan_tf.runs.folder import Run
+from dagan_tf.runs.loading import load_model
 from tests.helpers import tiny_config
 
 pytestmark = pytest.mark.long
@@ -142,7 +143,7 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
     Image.fromarray(np.full((40, 40), 77, "uint8")).save(bad)
     data = DataConfig(dataset="folder", label_dir=str(labels), image_dir=str(images))
     run = Run(tmp_path / "run")
-    config = type(config)(config.model, config.dataset.replace(palette=()), data, config.train)
+    config = config.replace(labels=config.labels.replace(palette=()), data=data)
     run.write_config(config)
     with pytest.raises(UserError, match=rf"{bad.name}.*id 77 \(1600 pixels\)"):
         session.train(config, run, options=RunOptions(**DENSE), verbose=0)
@@ -155,7 +156,7 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
 def test_a_run_whose_data_changed_does_not_resume(finished_run, tmp_path, examples, steps):
     run = Run(shutil.copytree(finished_run[0].path, tmp_path / "copy"))
     config = run.read_config()
-    fewer = type(config)(config.model, config.dataset, config.data.replace(num_examples=examples), config.train)
+    fewer = config.replace(data=config.data.replace(num_examples=examples))
     match = f"had 12 examples and 3 steps an epoch.*there are {examples} examples and {steps} steps"
     with pytest.raises(UserError, match=match):
         session.train(fewer, run, resume=True, options=RunOptions(**DENSE), verbose=0)
@@ -168,10 +169,9 @@ def test_left_over_checkpoints_are_a_run(tmp_path, finished_run):
     assert run.exists
 
 
-def test_instances_are_asked_for_where_the_model_reads_them():
-    config = tiny_config()
-    config = type(config)(config.model.replace(use_instance_edges=True), config.dataset, config.data, config.train)
-    with pytest.raises(UserError, match="--instance-dir"):
+def test_data_are_asked_for_where_a_configuration_names_none():
+    config = tiny_config().replace(data=None)
+    with pytest.raises(UserError, match="There is no data to train on"):
         session.training_pipeline(config)
 
 

@@ -109,7 +109,7 @@ def test_a_network_chooses_the_kind(kind, cls):
 
 
 def test_unknown_kind():
-    with pytest.raises(UserError, match=r"semantics must be one of 'auto', 'dense', 'patch_table'.*'table'"):
+    with pytest.raises(UserError, match=r"`semantics` must be one of 'auto', 'dense', 'patch_table'.*'table'"):
         Semantics(tf.constant(label_map()), CLASSES, kind="table")
 
 

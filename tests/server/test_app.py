@@ -8,7 +8,7 @@ import pytest
 import requests
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
-from dagan_tf.errors import UserError
+from dagan_tf.server.app import StartError
 from tests.server.helpers import WAIT, answer_of, serving, until
 
 
@@ -17,52 +17,52 @@ def started(folder, **options):
         raise AssertionError("the server started")
 
 
-@pytest.mark.parametrize("flag", ["grpc_port", "rest_port"])
-def test_a_port_in_use(exported, flag):
+@pytest.mark.parametrize("option", ["grpc_port", "rest_port"])
+def test_a_port_in_use(exported, option):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(UserError, match=f"--{flag.replace('_', '-')}") as error:
-            started(exported, **{flag: port})
+        with pytest.raises(StartError, match=f"`{option}`") as error:
+            started(exported, **{option: port})
         assert str(port) in str(error.value)
 
 
 def test_the_system_s_reason_is_in_the_sentence(exported):
-    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(UserError, match="Address already in use"):
+    with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StartError, match="Address already in use"):
         started(exported, rest_port=taken.getsockname()[1])
 
 
 def test_an_unknown_host(exported, capfd):
-    with pytest.raises(UserError, match=r"--host\. Received 'no\.such\.host\.invalid'"):
+    with pytest.raises(StartError, match=r"`host`\. Received: 'no\.such\.host\.invalid'"):
         started(exported, host="no.such.host.invalid")
     assert capfd.readouterr().err == ""
 
 
 def test_two_servers_cannot_share_the_grpc_port(shared, exported):
-    with pytest.raises(UserError, match="--grpc-port"):
+    with pytest.raises(StartError, match="`grpc_port`"):
         started(exported, grpc_port=shared.server.grpc_port)
 
 
 def test_folders_that_are_no_model(exported, tmp_path):
-    with pytest.raises(UserError, match="There is none"):
+    with pytest.raises(StartError, match="There is none"):
         started(tmp_path / "nothing")
     (tmp_path / "a").mkdir()
-    with pytest.raises(UserError, match=r"Found: a\. Export"):
+    with pytest.raises(StartError, match=r"Received: a\. Export"):
         started(tmp_path)
-    with pytest.raises(UserError, match="give the folder above"):
+    with pytest.raises(StartError, match="give the folder above"):
         started(exported / "1")
     (tmp_path / "1").mkdir()
-    with pytest.raises(UserError, match="version 1"):
+    with pytest.raises(StartError, match="version 1"):
         started(tmp_path)
 
 
 def test_folders_that_cannot_be_read(exported, tmp_path):
-    with pytest.raises(UserError, match="cannot be read: File name too long"):
+    with pytest.raises(StartError, match="cannot be read: File name too long"):
         started("a" * 300)
     if os.geteuid():  # modes do not bind root
         tmp_path.chmod(0)
         try:
             for folder in (tmp_path, tmp_path / "below"):
-                with pytest.raises(UserError, match="cannot be read: Permission denied"):
+                with pytest.raises(StartError, match="cannot be read: Permission denied"):
                     started(folder)
         finally:
             tmp_path.chmod(0o700)
@@ -70,7 +70,7 @@ def test_folders_that_cannot_be_read(exported, tmp_path):
 
 @pytest.mark.parametrize("name", ["a/b", "a:b"])
 def test_names_that_no_address_can_have(exported, name):
-    with pytest.raises(UserError, match="--name"):
+    with pytest.raises(StartError, match="`name`"):
         started(exported, name=name)
 
 

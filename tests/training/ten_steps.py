@@ -7,14 +7,13 @@ weights, and at the recipe's rates, ten steps are chaotic: one device diverges a
 the examples in a batch changes. Writes the losses of each step and every variable to FOLDER/NAME.npz.
 """
 
-import argparse
 import pathlib
 
 import numpy as np
 
 from dagan_tf import cli
 from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
-from dagan_tf.presets import FACADES
+from dagan_tf.presets import facades
 from dagan_tf.runs.devices import open_distribution, set_xla_flags
 
 STEPS, WARM_STEPS = 10, 120
@@ -26,8 +25,8 @@ def config(rate, **train):
     options = {"epochs": 1000, "decay_epochs": 0, "batch_size": 8, "perceptual": "off", "ema": 0.9, **train}
     rates = {"generator_rate": rate, "discriminator_rate": 4 * rate}
     data = DataConfig(dataset="procedural", num_examples=8 * STEPS)
-    model = FACADES.model.replace(**size)
-    return RunConfig(model, FACADES.dataset, data, TrainConfig(**rates, **options))
+    model = facades.MODEL.replace(**size)
+    return RunConfig(model, facades.LABELS, data, TrainConfig(**rates, **options))
 
 
 def recorder():
@@ -54,22 +53,21 @@ def variables(model):
 
 
 def fit(model, pipeline, distribution, steps):
-    data = distribution.distribute(lambda *share: pipeline.share(*share).stream())
+    data = distribution.distribute(lambda *place: pipeline.for_host(*place).stream())
     losses = recorder()
     model.fit(data, steps_per_epoch=steps, shuffle=False, verbose=0, callbacks=[losses])
     return np.array(losses.rows)
 
 
 def main():
-    parser = argparse.ArgumentParser()
+    parser = cli.Parser()
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--warm-up", action="store_true")
     parser.add_argument("--name", default="steps")
-    cli.add_flags(parser, "devices", RunOptions, ("devices", "strategy", "xla", "semantics"))
-    cli.add_flags(parser, "training", TrainConfig, ("accumulate", "precision"))
-    parser.set_defaults(semantics="dense")
+    parser.add_fields("devices", RunOptions, ("devices", "strategy", "xla", "semantics"))
+    parser.add_fields("training", TrainConfig, ("accumulate", "precision"))
     arguments = parser.parse_args()
-    options = RunOptions(**cli.given(arguments, RunOptions))
+    options = RunOptions(**{"semantics": "dense", **cli.given(arguments, RunOptions)})
     set_xla_flags(options)
     from dagan_tf.runs import session
 

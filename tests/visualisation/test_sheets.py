@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from dagan_tf.errors import UserError
-from dagan_tf.presets import FACADES_PALETTE
+from dagan_tf.presets.facades import LABELS
 from dagan_tf.visualisation import sheets
 
 
 def test_colour_looks_up_the_palette():
     label = np.array([[0, 12], [3, 3]], np.uint8)
-    result = sheets.colour(label, FACADES_PALETTE)
+    result = sheets.colour(label, LABELS.palette)
     assert result.dtype == np.uint8
     assert result.tolist() == [[[0, 0, 0], [235, 120, 40]], [[40, 70, 120], [40, 70, 120]]]
 
@@ -32,7 +32,7 @@ def test_colours_of_few_classes_are_far_apart():
 @pytest.mark.parametrize("label", [[13], [-1]])
 def test_a_class_without_colour_is_refused(label):
     with pytest.raises(UserError, match=f"0 to 12.*{label[0]}"):
-        sheets.colour(np.array(label), FACADES_PALETTE)
+        sheets.colour(np.array(label), LABELS.palette)
 
 
 def test_grid_places_images_and_leaves_white_gaps():

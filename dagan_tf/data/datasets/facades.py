@@ -12,7 +12,7 @@ import tensorflow_datasets as tfds
 
 from dagan_tf.data.folder import LABEL, PHOTO, FileSource, find_files, pair, read_label
 from dagan_tf.errors import UserError
-from dagan_tf.presets import FACADES
+from dagan_tf.presets.facades import LABELS
 
 HOMEPAGE = "https://cmp.felk.cvut.cz/~tylecr1/facade/"
 URLS = {"train": HOMEPAGE + "CMP_facade_DB_base.zip", "test": HOMEPAGE + "CMP_facade_DB_extended.zip"}
@@ -68,8 +68,19 @@ class CmpFacades(tfds.core.GeneratorBasedBuilder):
 
     def _generate_examples(self, folder, split):
         for label, image in zip(*_facade_files(folder, split), strict=True):
-            classes = read_label(label, FACADES.dataset)
+            classes = read_label(label, LABELS)
             yield label.stem, {"image": image, "label": classes[:, :, None], "name": label.stem}
+
+
+def open_split(data, labels, *, split, size, seed):
+    """The files of `data.data_dir`, or without it what TensorFlow Datasets fetches; `size` and `seed` are not used.
+
+    Where only the base pairs were unpacked there is no test split.
+    """
+    if data.data_dir is None:
+        return facades_from_tfds(split)
+    only_base = split == "test" and has_split(data.data_dir, "train") and not has_split(data.data_dir, "test")
+    return None if only_base else facades_from_folder(data.data_dir, split, labels)
 
 
 def facades_from_folder(data_dir, split, spec):
@@ -151,8 +162,8 @@ def _prepare(builder):
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
     except (OSError, tfds.download.DownloadError) as error:  # OSError: what requests and urllib raise
         raise UserError(
-            f"Could not download the CMP facades: {error}. {FETCH}, then give it as --data-dir FOLDER; or train on "
-            "the built-in facades, which need no download: --dataset procedural."
+            f"Could not download the CMP facades: {error}. {FETCH}, then give that folder as `data_dir`; or "
+            "train on the built-in facades, which need no download: `dataset` procedural."
         ) from error
 
 

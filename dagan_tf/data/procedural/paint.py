@@ -1,16 +1,16 @@
-"""Paints the built-in facades.
+"""Paints the built-in facades: a layout of rectangles on the pixel grid becomes a picture.
 
-Every pixel knows which part (rectangle) it belongs to, hence where it is inside that part. One shader per
-class (:mod:`dagan_tf.data.procedural.materials`) turns these coordinates into colours for all its pixels at
-once; light and shadow come from a height per class. Only additions, products and square roots are used, so that
-machines agree on the result.
+Every pixel knows the part (rectangle) that it belongs to, hence where it is inside that part. One shader for each class
+(see `materials`) turns these coordinates into the colours of all its pixels at once; light and shadow come from a
+height for each class. Only additions, products and square roots are used, so that all machines draw the same picture.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 
-from dagan_tf.data.procedural.materials import SHADERS, Kind
+from dagan_tf.data.procedural.materials import SHADERS
+from dagan_tf.data.procedural.style import Kind
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class Drawing:
 
     Attributes:
         kinds: uint8 (P,), the class of each part; part 0 is the whole picture, part 1 the wall.
-        boxes: int (P, 4), ``x0, y0, x1, y1`` of each part in pixels, ends excluded.
+        boxes: int (P, 4), `x0, y0, x1, y1` of each part in pixels, ends excluded.
         top: int (H, W), the number of the part seen at each pixel.
         behind: int (H, W), the same as if there were no balconies.
     """
@@ -46,12 +46,12 @@ def paint(drawing, style, rng):
     """Paints a drawing.
 
     Args:
-        drawing: A :class:`Drawing` of (H, W) pixels.
-        style: The :class:`~dagan_tf.data.procedural.materials.Style` of the house.
-        rng: Generator for textures and noise.
+        drawing: a `Drawing` of `(H, W)` pixels.
+        style: the `Style` of the house.
+        rng: `numpy.random.Generator` of textures and noise.
 
     Returns:
-        uint8 (H, W, 3), RGB in 0..255.
+        `(H, W, 3)` uint8, red, green and blue.
     """
     scene = Scene(drawing, style, rng)
     colour = np.empty((*drawing.top.shape, 3), np.float32)
@@ -78,7 +78,7 @@ class Scene:
         self.table = rng.random(1021, np.float32)
 
     def shade(self, colour, parts, kind, shader):
-        """Writes the colours of one class into ``colour``, given the part number of every pixel."""
+        """Writes the colours of one class into `colour`, given the part number of every pixel."""
         where = np.nonzero(self.drawing.kinds[parts] == kind)
         if len(where[0]):
             colour[where] = shader(Pixels(self, parts, where, colour))
@@ -87,8 +87,13 @@ class Scene:
 class Pixels:
     """The pixels of one class. Arrays are float32 (N,) unless said otherwise.
 
-    ``x, y`` are in pixels of the picture; ``u, v`` in 0..1 of the part, whose size is ``width, height`` pixels.
-    ``dice`` is (N, 4), equal within a part; ``under`` is (N, 3), the colours painted before.
+    Attributes:
+        x, y: places in pixels of the picture.
+        u, v: places in 0..1 of the part.
+        width, height: of the part, in pixels.
+        dice: random numbers (N, 4), equal within a part.
+        rough, mottle, clouds: noise of single pixels, of patches, and of clouds, in 0..1.
+        under: (N, 3), the colours painted before.
     """
 
     def __init__(self, scene, parts, where, colour):
@@ -108,7 +113,7 @@ class Pixels:
         return np.minimum(across, np.minimum(self.v, 1 - self.v) * self.height)
 
     def bars(self, fraction, count, length):
-        """Distance in pixels to the nearest of the lines that split a side of ``length`` pixels in ``count``."""
+        """Distance in pixels to the nearest of the lines that split a side of `length` pixels in `count`."""
         place = np.clip(fraction * count, 0.5, count - 0.5)
         return np.abs(fraction * count - np.rint(place)) * length / count
 

@@ -1,6 +1,5 @@
 """Files that hold the release's parameters: `.pth`, read without executing anything in it, and `.npz`."""
 
-import os
 import pathlib
 import pickle
 import zipfile
@@ -8,6 +7,7 @@ import zipfile
 import numpy as np
 
 from dagan_tf.errors import UserError
+from dagan_tf.files import replaced
 
 
 def _torch():
@@ -59,14 +59,9 @@ def _read_pth(path):
 def write_state(path, state):
     """Writes a dictionary of NumPy arrays as `.pth` or `.npz`, by the path's suffix; whole or not at all."""
     path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{os.getpid()}.{path.name}")
-    try:
+    with replaced(path) as unfinished, unfinished.open("wb") as file:  # of a path NumPy would change the suffix
         if path.suffix == ".npz":
-            np.savez(aside, **state)
+            np.savez(file, **state)
         else:
             torch = _torch()
-            torch.save({name: torch.from_numpy(array) for name, array in state.items()}, aside)
-        aside.rename(path)
-    finally:
-        aside.unlink(missing_ok=True)
+            torch.save({name: torch.from_numpy(array) for name, array in state.items()}, file)

@@ -15,9 +15,9 @@ from PIL import Image
 from dagan_tf.data.datasets import facades
 from dagan_tf.data.datasets.facades import CmpFacades, facades_from_folder, facades_from_tfds
 from dagan_tf.errors import UserError
-from dagan_tf.presets import FACADES
+from dagan_tf.presets.facades import LABELS
 
-SPEC = FACADES.dataset
+SPEC = LABELS
 REAL = Path(__file__).resolve().parents[3].parent / "shared/data/facades"
 real_data = pytest.mark.skipif(not REAL.is_dir(), reason=f"the CMP facades are not at {REAL}")
 
@@ -130,7 +130,7 @@ def test_tfds_downloads_the_two_zip_files(copy, tmp_path, monkeypatch):
 def test_a_failed_download_says_what_to_do_and_leaves_no_dataset(tmp_path, no_network):
     with pytest.raises(UserError) as caught:
         facades_from_tfds("train", tmp_path)
-    for part in (*facades.URLS.values(), "--data-dir FOLDER", "--dataset procedural", "Name or service not known"):
+    for part in (*facades.URLS.values(), "`data_dir`", "`dataset` procedural", "Name or service not known"):
         assert part in str(caught.value)
     assert not [p for p in tmp_path.rglob("*") if p.is_file()]
     assert not CmpFacades(data_dir=tmp_path).is_prepared()

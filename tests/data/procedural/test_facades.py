@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from dagan_tf.data.procedural.facades import ProceduralFacades, draw_layout
-from dagan_tf.data.procedural.materials import Kind
+from dagan_tf.data.procedural import ProceduralFacades
+from dagan_tf.data.procedural.layout import draw_layout
+from dagan_tf.data.procedural.style import Kind
 from dagan_tf.errors import UserError
 
 COUNT = 50
@@ -135,7 +136,7 @@ def test_iteration_ends():
 
 @pytest.mark.parametrize("size", [(31, 64), (64, 0), (64,), 64, None, ("a", "b")])
 def test_bad_size(size):
-    with pytest.raises(UserError, match="size must be"):
+    with pytest.raises(UserError, match="`size` must be"):
         ProceduralFacades(3, size)
 
 

@@ -1,0 +1,102 @@
+"""How runs begin: what a preset and changes come to, and what a run that goes on may differ in."""
+
+import pytest
+
+from dagan_tf.config import DataConfig
+from dagan_tf.errors import UserError
+from dagan_tf.runs import opening
+from dagan_tf.runs.folder import Run
+from tests.helpers import tiny_config
+
+PAIRS = {"dataset": "folder", "label_dir": "a", "image_dir": "b"}
+
+
+def test_changes_override_the_preset():
+    changes = {"model": {"base_filters": 32}, "train": {"batch_size": 2}, "labels": {"first_id": 7}, "data": PAIRS}
+    config = opening.configure("ade20k", changes)
+    assert (config.model.num_classes, config.model.base_filters) == (151, 32)
+    assert (config.train.batch_size, config.train.epochs) == (2, 100)
+    assert (config.labels.first_id, config.labels.unknown_id) == (7, 0)
+    assert config.data == DataConfig(**PAIRS)
+
+
+def test_only_the_facades_are_where_nothing_says_so():
+    assert opening.configure() == opening.configure("facades")
+    assert opening.configure().data == DataConfig()
+    assert opening.configure("cityscapes").data is None
+    changes = {"data": {**PAIRS, "instance_dir": "c"}}
+    assert opening.configure("cityscapes", changes).data == DataConfig(**changes["data"])
+
+
+def test_own_classes_lose_the_presets_names_and_colours():
+    config = opening.configure("facades", {"model": {"num_classes": 5}})
+    assert (config.model.num_classes, config.labels.num_classes, config.labels.palette) == (5, 5, ())
+
+
+def test_own_pairs_need_their_number_of_classes():
+    config = opening.configure(changes={"data": PAIRS, "model": {"num_classes": 7}})
+    assert (config.model.num_classes, config.labels.num_classes, config.model.image_size) == (7, 7, (256, 256))
+    with pytest.raises(UserError, match="`num_classes`"):
+        opening.configure(changes={"data": PAIRS})
+
+
+def test_a_new_run_gets_a_folder_named_after_its_data(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    run = opening.begin(tiny_config())
+    assert run.path.parent.name == "runs"
+    assert run.path.name.startswith("procedural-")
+    assert not run.path.exists()
+    monkeypatch.setenv("TF_CONFIG", '{"cluster": {"worker": ["a:1", "b:1"]}, "task": {"type": "worker", "index": 0}}')
+    with pytest.raises(UserError, match=r"the same run folder.*give `run_dir`"):
+        opening.begin(tiny_config())
+    assert opening.begin(tiny_config(), tmp_path / "mine").path == tmp_path / "mine"
+
+
+def test_a_folder_with_a_run_takes_no_new_one(tmp_path):
+    Run(tmp_path).write_config(tiny_config())
+    with pytest.raises(UserError, match=f"Continue it with `resume` {tmp_path}, or give another `run_dir`"):
+        opening.begin(tiny_config(), tmp_path)
+
+
+def test_a_run_goes_on_with_all_that_it_was_started_with():
+    """As a job's script gives them, preset and all."""
+    saved = tiny_config()
+    size = {"image_size": (32, 32), "base_filters": 4, "discriminator_filters": 4, "spade_filters": 8}
+    train = {"epochs": 2, "ema": 0.9, "perceptual": "off"}
+    changes = {"model": size, "train": train, "data": {"dataset": "procedural", "num_examples": 12}}
+    with pytest.raises(UserError) as error:
+        opening.check_same(saved, "facades", changes)
+    assert str(error.value).count("the run has") == 1
+    assert "train.decay_epochs: the run has 1, given was 50" in str(error.value)
+    assert "or no `preset`, or start a new run" in str(error.value)
+    train["decay_epochs"] = 1
+    assert opening.check_same(saved, "facades", changes) == saved
+    stored = saved.replace(data=DataConfig(data_dir="/data"))
+    assert opening.check_same(stored, "facades", {**changes, "data": {"dataset": "facades"}}) == stored
+
+
+def test_a_run_goes_on_with_nothing_given_or_its_data_elsewhere(tmp_path):
+    saved = tiny_config().replace(data=DataConfig(data_dir="old"))
+    Run(tmp_path).write_config(saved)
+    assert opening.resume(tmp_path)[1] == saved
+    run, config = opening.resume(tmp_path, changes={"data": {"data_dir": "new"}})
+    assert (run.path, config) == (tmp_path, saved.replace(data=DataConfig(data_dir="new")))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"train": {"seed": 3}}, "train.seed: the run has 0, given was 3\nLeave these out"),
+        ({"model": {"num_classes": 5}}, "labels.num_classes: the run has 13, given was 5"),
+        ({"data": {"num_examples": 8}}, "data.num_examples: the run has 12, given was 8"),
+    ],
+)
+def test_a_run_does_not_go_on_as_another(changes, message):
+    with pytest.raises(UserError) as error:
+        opening.check_same(tiny_config(), changes=changes)
+    assert message in str(error.value)
+
+
+def test_converted_weights_have_no_data_to_go_on_with():
+    with pytest.raises(UserError, match=r"data.dataset: the run has None, given was 'procedural'"):
+        opening.check_same(tiny_config().replace(data=None), changes={"data": {"dataset": "procedural"}})
