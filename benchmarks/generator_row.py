@@ -120,8 +120,8 @@ def fresh_generator(kind, case, arguments):
     from dagan_tf.networks.folding import POLICIES
 
     semantics, precision = kind
-    config = case.config(base_filters=arguments.base_filters, semantics=semantics)
-    return traced(Generator(config, folded=True, dtype=POLICIES[precision]))
+    config = case.config(base_filters=arguments.base_filters)
+    return traced(Generator(config, semantics, folded=True, dtype=POLICIES[precision]))
 
 
 def patch_shares(inputs, config):
@@ -129,10 +129,9 @@ def patch_shares(inputs, config):
     from dagan_tf.networks.generator import stages
     from dagan_tf.semantics import Semantics
 
-    config = config.replace(semantics="patch_table")
     wide, narrow = [], []
     for factor in sorted({stage.factor for stage in stages(config)}):
-        levels = [Semantics.from_inputs(batch, config).level(factor) for batch in inputs]
+        levels = [Semantics.from_inputs(batch, config, kind="patch_table").level(factor) for batch in inputs]
         counts = [(level.wide_patches.count, level.patches.count) for level in levels]
         shares = [[int(count) / math.prod(levels[0].patches.index.shape) for count in pair] for pair in counts]
         wide.append(statistics.median(share for share, _ in shares))
@@ -180,7 +179,7 @@ def training_step(kind, case, arguments):
     from dagan_tf.training.dagan import DAGAN
 
     keras.utils.set_random_seed(0)
-    model = DAGAN(case.config(base_filters=arguments.base_filters, semantics=kind[0]))
+    model = DAGAN(case.config(base_filters=arguments.base_filters), semantics=kind[0])
     model.compile()
     step = tf.function(model.train_step)
     return model, lambda batch: {name: float(value) for name, value in step(batch).items()}

@@ -78,8 +78,8 @@ def measure(preset, kind, batch_size, image_size, base_filters):
     semantics, precision, parts = settings(kind)
     changes = {"image_size": (image_size[0], image_size[-1])} if image_size else {}
     changes |= {"base_filters": base_filters} if base_filters else {}
-    config = get_preset(preset).model.replace(semantics=semantics, **changes)
-    model = DAGAN(config, dtype=precision)
+    config = get_preset(preset).model.replace(**changes)
+    model = DAGAN(config, semantics=semantics, dtype=precision)
     model.compile(accumulate=parts)
     batch = example_batch(config, batch_size)
     step = tf.function(model.train_step).get_concrete_function(batch)

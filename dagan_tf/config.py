@@ -98,7 +98,6 @@ class ModelConfig(Config):
     cam_levels: str = _field("all", "levels that Eq. 5 fuses: all (paper) or the last one (release)", CAM_LEVELS)
     cam_filters: int = _field(16, "channels to which each level is cut before Eq. 5 fuses it (cam_levels all)")
     spade_filters: int = _field(128, "hidden channels of every SPADE layer")
-    semantics: str = _field("auto", "how SPADE reads the label map: each distinct patch once, or densely", SEMANTICS)
 
     def __post_init__(self):
         size = _size(self.image_size)
@@ -109,7 +108,6 @@ class ModelConfig(Config):
         check_choice("depth", self.depth, tuple(DEPTHS))
         check_choice("attention", self.attention, ATTENTIONS)
         check_choice("cam_levels", self.cam_levels, CAM_LEVELS)
-        check_choice("semantics", self.semantics, SEMANTICS)
         if self.depth == "most" and self.base_filters < 2:
             raise UserError("base_filters must be at least 2 for depth='most', whose last block has half. Received: 1.")
         factor = 2**self.upsamplings
@@ -230,6 +228,7 @@ class RunOptions(Config):
     devices: str = _field("all", "GPUs of this machine, a number or all; without GPUs, logical CPUs (all: one)")
     strategy: str = _field("auto", "of tf.distribute; auto: by the devices and by TF_CONFIG", STRATEGIES)
     xla: str = _field("auto", "compile the step with XLA; auto: on GPUs, but for --semantics patch_table", XLA)
+    semantics: str = _field("auto", "how SPADE reads the label map: each distinct patch once, or densely", SEMANTICS)
     cache: str | None = _field(None, "folder to keep training examples in, decoded and resized: read anew each epoch")
     checkpoint_every: int = _field(1000, "steps between checkpoints, beside one at the end of every epoch")
     keep: int = _field(2, "newest checkpoints to keep")
@@ -242,6 +241,7 @@ class RunOptions(Config):
             raise UserError(f"devices must be a number of at least 1, or all. Received: {self.devices}.")
         check_choice("strategy", self.strategy, STRATEGIES)
         check_choice("xla", self.xla, XLA)
+        check_choice("semantics", self.semantics, SEMANTICS)
         check_choice("best", self.best, LOSSES)
         if self.strategy == "none" and self.devices not in ("all", "1"):
             raise UserError(

@@ -13,7 +13,7 @@ import os
 import pathlib
 
 from dagan_tf import cli
-from dagan_tf.config import PRECISIONS, TFLITE_KINDS, ModelConfig
+from dagan_tf.config import PRECISIONS, TFLITE_KINDS, ModelConfig, RunOptions
 from dagan_tf.errors import UserError
 
 PACKAGES = {"tensorflow_serving": "serving", "ai_edge_litert": "tflite"}
@@ -28,7 +28,8 @@ def parser():
     cli.add_checkpoint_flag(result)
     result.add_argument("--output", metavar="MODELS/NAME", required=True, help="the model's folder, for its versions")
     result.add_argument("--version", type=version_number, metavar="N", help="(default: the next free one)")
-    cli.add_flags(result, "model", ModelConfig, ["image_size", "semantics"], default="the run's")
+    cli.add_flags(result, "model", ModelConfig, ["image_size"], default="the run's")
+    cli.add_flags(result, "label maps in the graph", RunOptions, ["semantics"])
     result.add_argument(
         "--precision",
         choices=PRECISIONS,
@@ -89,7 +90,7 @@ def check_saved_model(folder, trained, config, precision, examples):
     from dagan_tf.exports import maps, version
     from dagan_tf.networks import Generator
 
-    reference = Generator(config.replace(semantics="dense"))
+    reference = Generator(config, "dense")
     reference.set_weights(trained.get_weights())
     if precision == "float32":
         largest, mean = version.check(folder, reference, maps.drawn(config))
@@ -114,7 +115,7 @@ def main(argv=None):
 
     model, config, checkpoint = load_model(arguments.run, arguments.checkpoint)
     trained, precision = model.inference_generator, arguments.precision
-    generator = fold(trained, precision, **cli.given(arguments, ModelConfig))
+    generator = fold(trained, precision, **cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions))
     weights = "generator" if model.ema_generator is None else "moving average"
     card = model_card(folder.name, generator, config.dataset, int(model.step), weights)
     size = generator.config.image_size

@@ -35,7 +35,7 @@ def parser():
     )
     result.add_argument("--preset", choices=PRESETS, help="with --weights: the dataset they were trained on")
     fields = ("num_classes", "image_size", "use_instance_edges", "base_filters", "spade_filters", "depth")
-    fields += ("attention", "cam_levels", "cam_filters", "semantics")
+    fields += ("attention", "cam_levels", "cam_filters")
     cli.add_flags(result, "model, with --weights", ModelConfig, fields, "model")
     return result
 

@@ -18,14 +18,14 @@ from dagan_tf.runs.devices import count_hosts, open_distribution, set_xla_flags
 
 MODEL_FIELDS = (
     "num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "num_discriminators",
-    "depth", "attention", "cam_levels", "cam_filters", "spade_filters", "semantics",
+    "depth", "attention", "cam_levels", "cam_filters", "spade_filters",
 )  # fmt: skip
 DATA_FIELDS = ("dataset", "data_dir", "label_dir", "image_dir", "instance_dir", "num_examples")
 TRAIN_FIELDS = (
     "epochs", "decay_epochs", "batch_size", "accumulate", "precision", "generator_rate", "discriminator_rate",
     "beta_1", "beta_2", "feature_weight", "perceptual_weight", "perceptual", "ema", "load_scale", "flip", "seed",
 )  # fmt: skip
-DEVICE_FIELDS = ("devices", "strategy", "xla", "cache")
+DEVICE_FIELDS = ("devices", "strategy", "xla", "semantics", "cache")
 NOT_FINITE = 4  # exit status; 1 is Python's own, of an error that nobody expected
 RECORD_FIELDS = ("checkpoint_every", "keep", "best", "sample_every")
 
@@ -134,12 +134,12 @@ def start(arguments):
     run, config, resume = open_run(arguments)
     options = RunOptions(**cli.given(arguments, RunOptions))
     options.check_losses(config.train)
-    set_xla_flags(options, config.model.semantics)
+    set_xla_flags(options)
     cli.import_tensorflow()
     if arguments.dry_run and count_hosts() > 1:
         show(config)  # without their devices: each host would wait for the others
         return 0
-    distribution = open_distribution(options, config.model.semantics, config.train.batch_size, config.train.accumulate)
+    distribution = open_distribution(options, config.train.batch_size, config.train.accumulate)
     distribution.check_batch(config.train.batch_size, config.train.accumulate)
     if arguments.dry_run:
         show(config)

@@ -26,7 +26,7 @@ def finished_run(tmp_path_factory):
 
     run = Run(tmp_path_factory.mktemp("run") / "finished")
     run.write_config(tiny_config())
-    return run, train(tiny_config(), run, options=RunOptions(sample_every=2), verbose=0)
+    return run, train(tiny_config(), run, options=RunOptions(sample_every=2, semantics="dense"), verbose=0)
 
 
 @pytest.fixture(scope="session")

@@ -42,6 +42,5 @@ def tiny_config(**train):
     """A `RunConfig` of procedural facades at 32x32 whose epochs have three steps."""
     options = {"batch_size": 4, "perceptual": "off", "epochs": 2, "decay_epochs": 1, "ema": 0.9, **train}
     size = {"image_size": (32, 32), "base_filters": 4, "discriminator_filters": 4, "spade_filters": 8}
-    size["semantics"] = "dense"  # traced in 10 s, not 17; `facades_run` trains with the patch table
     data = DataConfig(dataset="procedural", num_examples=12)
     return RunConfig(FACADES.model.replace(**size), FACADES.dataset, data, TrainConfig(**options))

@@ -56,10 +56,10 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     Yields:
         `(kind, bytes)` in the order of `kinds`.
     """
-    if generator.config.semantics != "dense":
+    if generator.semantics != "dense":
         raise UserError(
             f"TFLite has no operators for a patch table. Expected a generator of semantics 'dense', received "
-            f"{generator.config.semantics!r}: fold(generator, semantics='dense') makes one."
+            f"{generator.semantics!r}: fold(generator, semantics='dense') makes one."
         )
     with tempfile.TemporaryDirectory() as folder:
         _save_fixed_batch(generator, folder)

@@ -6,14 +6,14 @@ from dagan_tf.networks.generator import Generator
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
-def fold(generator, precision="float32", **overrides):
+def fold(generator, precision="float32", image_size=None, semantics=None):
     """A generator for inference that computes the same function, without u, v, sigma and running statistics.
 
     Args:
         generator: a `Generator`; it is not changed.
         precision: "float32" or "bfloat16": in which its large kernels are stored and multiplied, and its feature maps
             kept; sums of products, modulation and tanh are in float32 either way.
-        **overrides: fields of its `ModelConfig` that do not change the weights: `image_size`, `semantics`.
+        image_size, semantics: those of the result; `None`: the generator's own.
 
     Returns:
         A `Generator` with `folded=True`.
@@ -22,7 +22,9 @@ def fold(generator, precision="float32", **overrides):
         UserError: the depth does not allow the size.
     """
     check_choice("precision", precision, tuple(POLICIES))
-    result = Generator(generator.config.replace(**overrides), folded=True, name="generator", dtype=POLICIES[precision])
+    config = generator.config.replace(image_size=image_size or generator.config.image_size)
+    semantics = semantics or generator.semantics
+    result = Generator(config, semantics, folded=True, name="generator", dtype=POLICIES[precision])
     for part in ("fc", "attention", "conv_img"):
         for target, source in zip(getattr(result, part).weights, getattr(generator, part).weights, strict=True):
             target.assign(source)

@@ -44,16 +44,18 @@ class Generator(keras.Model):
 
     Args:
         config: a `ModelConfig`.
+        semantics: how the label map is read, see `Semantics`: "auto", "dense" or "patch_table".
         folded: its spectrally normalised kernels hold W/sigma: for inference only, see `networks.folding`.
 
     Call: a dictionary with `"label"`, integers (B, H, W) in 0..num_classes-1, and, if the configuration uses
     instance edges, `"instance"`, integers (B, H, W). Returns float32 (B, H, W, 3) in [-1, 1].
     """
 
-    def __init__(self, config, folded=False, **kwargs):
+    def __init__(self, config, semantics="auto", folded=False, **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.supports_jit = config.semantics != "patch_table"  # Keras compiles with XLA on GPUs what does
+        self.semantics = semantics
+        self.supports_jit = semantics != "patch_table"  # Keras compiles with XLA on GPUs what does
         self.folded = folded
         self.stages = stages(config)
         policy = self.dtype_policy
@@ -92,7 +94,7 @@ class Generator(keras.Model):
 
     def features(self, inputs, training=False):
         """The blocks' outputs F_1 .. F_l of the paper: a list of (B, H/factor, W/factor, filters), see `stages`."""
-        semantics = Semantics.from_inputs(inputs, self.config, self.compute_dtype)
+        semantics = Semantics.from_inputs(inputs, self.config, self.compute_dtype, self.semantics)
         levels = {factor: semantics.level(factor) for factor in {s.factor for s in self.stages}}
         x = levels[self.stages[0].factor].convolve(
             ops.cast(self.fc.kernel, self.compute_dtype), ops.cast(self.fc.bias, self.compute_dtype)
@@ -127,7 +129,12 @@ class Generator(keras.Model):
         return (*input_shape["label"], 3)
 
     def get_config(self):
-        return {**super().get_config(), "config": self.config.to_dict(), "folded": self.folded}
+        return {
+            **super().get_config(),
+            "config": self.config.to_dict(),
+            "semantics": self.semantics,
+            "folded": self.folded,
+        }
 
     @classmethod
     def from_config(cls, config):

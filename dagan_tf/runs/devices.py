@@ -20,22 +20,21 @@ CLUSTERING = "--tf_xla_auto_jit=2"
 CPU_CLUSTERING = "--tf_xla_cpu_global_jit"
 
 
-def set_xla_flags(options, semantics):
+def set_xla_flags(options):
     """Sets the flag by which XLA compiles under a strategy; before TensorFlow is imported, or it counts for nothing.
 
     Keras' own `jit_compile` compiles outside the strategy, and fails. The flag alone means GPUs; on CPUs it takes a
     second one, which is set where XLA was asked for.
 
     Args:
-        options: `RunOptions`.
-        semantics: that of the `ModelConfig`; a patch table knows no XLA.
+        options: `RunOptions`; a patch table knows no XLA.
 
     Raises:
         UserError: XLA was asked for where there can be none, or too late.
     """
-    if options.xla == "on" and semantics == "patch_table":
+    if options.xla == "on" and options.semantics == "patch_table":
         raise UserError("XLA knows no patch table. Received: --xla on and --semantics patch_table. Change one of them.")
-    if options.xla == "off" or semantics == "patch_table" or not _may_replicate(options):
+    if options.xla == "off" or options.semantics == "patch_table" or not _may_replicate(options):
         return
     flags = [CLUSTERING, CPU_CLUSTERING] if options.xla == "on" else [CLUSTERING]
     present = os.environ.get(XLA_VARIABLE, "").split()
@@ -171,7 +170,7 @@ class Distribution:
         return f"{self.replicas} device{'s' * (self.replicas > 1)}{hosts}"
 
 
-def open_distribution(options, semantics="auto", batch_size=None, accumulate=1):
+def open_distribution(options, batch_size=None, accumulate=1):
     """The `Distribution` that `RunOptions` describe, on this machine's devices.
 
     GPUs where there are any; without, logical CPUs, which share the processor: for tests and for trying things out. Of
@@ -179,7 +178,6 @@ def open_distribution(options, semantics="auto", batch_size=None, accumulate=1):
 
     Args:
         options: `RunOptions`; `set_xla_flags` has had them.
-        semantics: that of the `ModelConfig`.
         batch_size, accumulate: those of the `TrainConfig`; `None`: whatever the devices share equally.
 
     Raises:
@@ -207,7 +205,7 @@ def open_distribution(options, semantics="auto", batch_size=None, accumulate=1):
         strategy = "multi_worker" if workers > 1 else "mirrored" if local > 1 else "none"
     if strategy == "none":
         wanted = options.xla == "on" or (options.xla == "auto" and bool(gpus))
-        return Distribution(tf.distribute.get_strategy(), wanted and semantics != "patch_table")
+        return Distribution(tf.distribute.get_strategy(), wanted and options.semantics != "patch_table")
     if strategy == "multi_worker":
         print(f"Waiting for all {workers} hosts (Ctrl-C ends it): TF_CONFIG is {os.environ['TF_CONFIG']}", flush=True)
         with _interrupts_end_the_process():

@@ -77,12 +77,12 @@ def sample_sheet(config):
         return SampleSheet(next(iter(pipeline.epoch())), config.dataset)
 
 
-def build_model(config, steps_per_epoch, distribution=ONE_DEVICE):
+def build_model(config, steps_per_epoch, distribution=ONE_DEVICE, semantics="auto"):
     """The compiled `DAGAN` of a `RunConfig`, with fresh weights drawn from its seed, on a `Distribution`'s devices."""
     keras.utils.set_random_seed(config.train.seed)
     perceptual = config.train.perceptual
     with distribution.strategy.scope():
-        model = DAGAN(config.model, ema=config.train.ema, dtype=config.train.precision)
+        model = DAGAN(config.model, ema=config.train.ema, semantics=semantics, dtype=config.train.precision)
         model.compile(
             *make_optimizers(config.train, steps_per_epoch),
             perceptual_features=None if perceptual == "off" else VGG19Features(perceptual),
@@ -133,7 +133,7 @@ def _train(config, run, resume, options, distribution, verbose):
     data = {"steps_per_epoch": steps, "examples": pipeline.num_examples}
     # Before the hosts give each other their weights, which have to be of one shape.
     distribution.check_same(f"{data}, {config.without_locations()}")
-    model = build_model(config, steps, distribution)
+    model = build_model(config, steps, distribution, options.semantics)
     saver = Checkpoints(run, data, options, writes=distribution.is_chief)
     if resume:
         saver.restore(model)

@@ -47,7 +47,7 @@ class Semantics:
         self.kind = kind
 
     @classmethod
-    def from_inputs(cls, inputs, config, dtype="float32"):
+    def from_inputs(cls, inputs, config, dtype="float32", kind="auto"):
         """The semantics of a batch dictionary with `"label"` and, if `config.use_instance_edges`, `"instance"`.
 
         Raises:
@@ -65,7 +65,7 @@ class Semantics:
         if config.use_instance_edges and inputs.get("instance") is None:
             raise UserError('This network reads instance edges: give "instance", integers (B, H, W), beside "label".')
         instance_map = inputs["instance"] if config.use_instance_edges else None
-        return cls(label_map, config.num_classes, instance_map, dtype, config.semantics)
+        return cls(label_map, config.num_classes, instance_map, dtype, kind)
 
     def one_hot(self, factor=1):
         """The map nearest-downsampled by `factor`: (B, H/factor, W/factor, S), picking every factor-th pixel.

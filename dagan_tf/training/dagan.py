@@ -31,6 +31,7 @@ class DAGAN(keras.Model):
         config: a `ModelConfig`.
         ema: decay of a moving average of the generator, batch statistics included; 0 keeps none. Where it is kept,
             `predict` and `generate` use it.
+        semantics: how the networks read the label map, see `Semantics`; it changes no number.
 
     Attributes:
         generator, discriminator: the networks.
@@ -38,15 +39,17 @@ class DAGAN(keras.Model):
         step: training steps done; saved with the weights.
     """
 
-    def __init__(self, config, ema=0.0, name="dagan", **kwargs):
+    def __init__(self, config, ema=0.0, semantics="auto", name="dagan", **kwargs):
         super().__init__(name=name, **kwargs)
         self.config = config
         self.ema = ema
-        self.generator = Generator(config, name="generator", dtype=self.dtype_policy)
-        self.discriminator = Discriminator(config, name="discriminator", dtype=self.dtype_policy)
+        self.semantics = semantics
+        options = {"semantics": semantics, "dtype": self.dtype_policy}
+        self.generator = Generator(config, name="generator", **options)
+        self.discriminator = Discriminator(config, name="discriminator", **options)
         self.ema_generator = None
         if ema:
-            self.ema_generator = Generator(config, name="ema_generator", dtype=self.dtype_policy)
+            self.ema_generator = Generator(config, name="ema_generator", **options)
             self.ema_generator.set_weights(self.generator.get_weights())
             self.ema_generator.trainable = False
         self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
@@ -54,19 +57,19 @@ class DAGAN(keras.Model):
         self.built = True
 
     @classmethod
-    def from_preset(cls, preset, ema=0.0, dtype=None, **overrides):
+    def from_preset(cls, preset, ema=0.0, semantics="auto", dtype=None, **overrides):
         """A model for one of the paper's datasets, with fresh weights.
 
         Args:
             preset: "facades", "cityscapes", "ade20k", "celebamask_hq" or "coco_stuff".
-            ema: as in the constructor.
+            ema, semantics: as in the constructor.
             dtype: of the networks, for example "mixed_bfloat16"; `None`: Keras' global policy.
             **overrides: fields of `ModelConfig`, for example `image_size=(128, 128), base_filters=16`.
 
         Raises:
             UserError: an unknown preset or field, or values that do not fit together.
         """
-        return cls(get_preset(preset).model.replace(**overrides), ema=ema, dtype=dtype)
+        return cls(get_preset(preset).model.replace(**overrides), ema=ema, semantics=semantics, dtype=dtype)
 
     @property
     def optimizers(self):
@@ -306,7 +309,7 @@ class DAGAN(keras.Model):
                 tracker.count.assign(steps * replicas)
 
     def get_config(self):
-        return {**super().get_config(), "config": self.config.to_dict(), "ema": self.ema}
+        return {**super().get_config(), "config": self.config.to_dict(), "ema": self.ema, "semantics": self.semantics}
 
     @classmethod
     def from_config(cls, config):

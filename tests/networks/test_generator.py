@@ -181,7 +181,7 @@ def test_the_patch_table_makes_the_dense_pictures_and_gradients(side):
     """All levels together, with instance edges, for maps of blocks of 8x8 pixels and for noise."""
     config = small(num_classes=40, use_instance_edges=True, image_size=(64, 32))
     keras.utils.set_random_seed(0)
-    networks = {kind: Generator(config.replace(semantics=kind), name="generator") for kind in SEMANTICS}
+    networks = {kind: Generator(config, kind, name="generator") for kind in SEMANTICS}
     weights = enlarge(networks["dense"]).get_weights()
     rng = np.random.default_rng(0)
     coarse = rng.integers(40, size=(2, 64 // side, 32 // side)).astype("int32")

@@ -42,7 +42,7 @@ def child(run):
 
     fit = session._fit
     session._fit = lambda model, data, epochs, callbacks, *rest: fit(model, data, epochs, [Tell(), *callbacks], *rest)
-    return train.main(["--resume", str(run), "--checkpoint-every", str(EVERY)])
+    return train.main(["--resume", str(run), "--checkpoint-every", str(EVERY), "--semantics", "dense"])
 
 
 class Attempt:

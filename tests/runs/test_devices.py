@@ -29,14 +29,14 @@ def test_one_device_is_tensorflows_default_strategy():
     assert not found.anywhere(False)
     found.check_same(7)
     assert open_distribution(RunOptions(xla="on")).jit_compile
-    assert not open_distribution(RunOptions(xla="on"), "patch_table").jit_compile
+    assert not open_distribution(RunOptions(xla="on", semantics="patch_table")).jit_compile
 
 
-def flags_after(options, semantics="auto"):
+def flags_after(options):
     """TF_XLA_FLAGS as a process that has not imported TensorFlow sets them."""
     script = (
-        "import os, sys; from dagan_tf.config import RunOptions; from dagan_tf.training import distribution\n"
-        f"distribution.set_xla_flags({options!r}, {semantics!r})\n"
+        "import os, sys; from dagan_tf.config import RunOptions; from dagan_tf.runs.devices import set_xla_flags\n"
+        f"set_xla_flags({options!r})\n"
         "assert 'tensorflow' not in sys.modules; print(os.environ.get('TF_XLA_FLAGS', ''))"
     )
     return run_python(script).split()
@@ -59,15 +59,15 @@ def test_xla_flags_are_set_before_tensorflow_is_imported(options, flags):
 
 def test_flags_that_the_user_set_stay(monkeypatch):
     monkeypatch.setenv("TF_XLA_FLAGS", "--tf_xla_auto_jit=1 --tf_xla_min_cluster_size=9")
-    set_xla_flags(RunOptions(devices="2"), "auto")
+    set_xla_flags(RunOptions(devices="2"))
     assert os.environ["TF_XLA_FLAGS"].split() == ["--tf_xla_auto_jit=1", "--tf_xla_min_cluster_size=9"]
 
 
 def test_xla_asked_for_too_late_or_with_a_table_is_refused():
     with pytest.raises(UserError, match="before TensorFlow is imported"):
-        set_xla_flags(RunOptions(devices="2", xla="on"), "auto")
+        set_xla_flags(RunOptions(devices="2", xla="on"))
     with pytest.raises(UserError, match="patch table"):
-        set_xla_flags(RunOptions(xla="on"), "patch_table")
+        set_xla_flags(RunOptions(xla="on", semantics="patch_table"))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +143,7 @@ def test_all_gpus_are_as_many_as_share_the_batch(batch, accumulate, used, monkey
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda kind: list(range(8)) if kind == "GPU" else ["CPU"])
     monkeypatch.setattr(tf.config, "set_visible_devices", lambda gpus, kind: visible.append((len(gpus), kind)))
     monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda **options: tf.distribute.get_strategy())
-    open_distribution(RunOptions(), "auto", batch, accumulate)
+    open_distribution(RunOptions(), batch, accumulate)
     assert visible == [(used, "GPU")]
     assert (f"{used} of 8 GPUs: a batch of {batch} is shared equally" in capsys.readouterr().out) == (used < 8)
 

@@ -18,6 +18,7 @@ from dagan_tf.runs.folder import Run, load_model
 from tests.helpers import tiny_config
 
 pytestmark = pytest.mark.long
+DENSE = {"semantics": "dense"}  # what `finished_run` has: another kind sums in another order
 
 
 def final_state(run):
@@ -56,7 +57,7 @@ def act_at_step(monkeypatch):
 def start(path, config, **options):
     run = Run(path)
     run.write_config(config)
-    return run, session.train(config, run, options=RunOptions(sample_every=2, **options), verbose=0)
+    return run, session.train(config, run, options=RunOptions(**{**DENSE, "sample_every": 2, **options}), verbose=0)
 
 
 def test_what_a_run_writes(finished_run):
@@ -100,19 +101,18 @@ def test_a_stopped_run_continues_to_the_same_numbers(finished_run, tmp_path, act
     assert outcome.step == step
     assert outcome.signal == (signal.SIGTERM if step == 4 else signal.SIGINT)
     assert checkpoint.read_state(run.latest())["step_in_epoch"] == step % 3
-    assert session.train(tiny_config(), run, resume=True, verbose=0).step == 9
+    assert session.train(tiny_config(), run, resume=True, options=RunOptions(**DENSE), verbose=0).step == 9
     assert_same(finished_run[0], run)
     assert [json.loads(line)["epoch"] for line in run.history.read_text().splitlines()] == [1, 2, 3]
 
 
 def test_a_stopped_run_with_the_patch_table_continues_to_the_same_numbers(tmp_path, act_at_step):
-    config = tiny_config()
-    config = type(config)(config.model.replace(semantics="patch_table"), config.dataset, config.data, config.train)
-    whole, _ = start(tmp_path / "whole", config)
+    config, by_table = tiny_config(), {"semantics": "patch_table"}
+    whole, _ = start(tmp_path / "whole", config, **by_table)
     act_at_step(4, lambda model: os.kill(os.getpid(), signal.SIGTERM))
-    stopped, outcome = start(tmp_path / "stopped", config)
+    stopped, outcome = start(tmp_path / "stopped", config, **by_table)
     assert outcome.step == 4
-    assert session.train(config, stopped, resume=True, verbose=0).step == 9
+    assert session.train(config, stopped, resume=True, options=RunOptions(**by_table), verbose=0).step == 9
     assert_same(whole, stopped)
 
 
@@ -146,10 +146,10 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
     config = type(config)(config.model, config.dataset.replace(palette=()), data, config.train)
     run.write_config(config)
     with pytest.raises(UserError, match=rf"{bad.name}.*id 77 \(1600 pixels\)"):
-        session.train(config, run, verbose=0)
+        session.train(config, run, options=RunOptions(**DENSE), verbose=0)
     assert run.latest().name == f"step-{position // 4:08d}"
     Image.fromarray(np.zeros((40, 40), "uint8")).save(bad)
-    assert session.train(config, run, resume=True, verbose=0).step == 9
+    assert session.train(config, run, resume=True, options=RunOptions(**DENSE), verbose=0).step == 9
 
 
 @pytest.mark.parametrize(("examples", "steps"), [(8, 2), (13, 3)])
@@ -159,7 +159,7 @@ def test_a_run_whose_data_changed_does_not_resume(finished_run, tmp_path, exampl
     fewer = type(config)(config.model, config.dataset, config.data.replace(num_examples=examples), config.train)
     match = f"had 12 examples and 3 steps an epoch.*there are {examples} examples and {steps} steps"
     with pytest.raises(UserError, match=match):
-        session.train(fewer, run, resume=True, verbose=0)
+        session.train(fewer, run, resume=True, options=RunOptions(**DENSE), verbose=0)
 
 
 def test_left_over_checkpoints_are_a_run(tmp_path, finished_run):
@@ -182,18 +182,18 @@ def test_a_run_on_a_full_disk_says_so_and_resumes_when_there_is_room(finished_ru
     small_disk(int(1.5 * size), "remount,")
     config = tiny_config()
     with pytest.raises(StorageError, match=r"(could not|cannot) be written"):
-        session.train(config, run, verbose=0)
+        session.train(config, run, options=RunOptions(**DENSE), verbose=0)
     left = [checkpoint.read_state(path)["step"] for path in checkpoint.checkpoints(run.checkpoints)]
     assert left == [3]
     small_disk(20 * size, "remount,")
-    assert session.train(config, run, resume=True, verbose=0).step == 9
+    assert session.train(config, run, resume=True, options=RunOptions(**DENSE), verbose=0).step == 9
     assert_same(finished_run[0], run)
 
 
 def test_the_means_of_a_broken_epoch_go_on(finished_run, tmp_path, act_at_step):
     act_at_step(4, lambda model: os.kill(os.getpid(), signal.SIGTERM))
     run, _ = start(tmp_path / "stopped", tiny_config())
-    session.train(tiny_config(), run, resume=True, verbose=0)
+    session.train(tiny_config(), run, resume=True, options=RunOptions(**DENSE), verbose=0)
     whole, resumed = ([json.loads(x) for x in r.history.read_text().splitlines()] for r in (finished_run[0], run))
     for a, b in zip(whole, resumed, strict=True):
         for name in ("g_hinge", "g_feature", "d_fake", "d_real", "step", "epoch"):

@@ -21,12 +21,12 @@ STEPS, WARM_STEPS = 10, 120
 WARM, RATE, WARM_RATE = "warm.weights.h5", 1e-6, 1e-4
 
 
-def config(rate, semantics="dense", **train):
+def config(rate, **train):
     size = {"image_size": (64, 64), "base_filters": 8, "discriminator_filters": 8, "spade_filters": 8}
     options = {"epochs": 1000, "decay_epochs": 0, "batch_size": 8, "perceptual": "off", "ema": 0.9, **train}
     rates = {"generator_rate": rate, "discriminator_rate": 4 * rate}
     data = DataConfig(dataset="procedural", num_examples=8 * STEPS)
-    model = FACADES.model.replace(**size, semantics=semantics)
+    model = FACADES.model.replace(**size)
     return RunConfig(model, FACADES.dataset, data, TrainConfig(**rates, **options))
 
 
@@ -65,24 +65,24 @@ def main():
     parser.add_argument("folder", type=pathlib.Path)
     parser.add_argument("--warm-up", action="store_true")
     parser.add_argument("--name", default="steps")
-    cli.add_flags(parser, "devices", RunOptions, ("devices", "strategy", "xla"))
+    cli.add_flags(parser, "devices", RunOptions, ("devices", "strategy", "xla", "semantics"))
     cli.add_flags(parser, "training", TrainConfig, ("accumulate", "precision"))
-    parser.add_argument("--semantics", default="dense")
+    parser.set_defaults(semantics="dense")
     arguments = parser.parse_args()
     options = RunOptions(**cli.given(arguments, RunOptions))
-    set_xla_flags(options, arguments.semantics)
+    set_xla_flags(options)
     from dagan_tf.runs import session
 
-    distribution = open_distribution(options, arguments.semantics)
+    distribution = open_distribution(options)
     warm = arguments.folder / WARM
     if arguments.warm_up:
         chosen = config(WARM_RATE)
-        model = session.build_model(chosen, STEPS)
+        model = session.build_model(chosen, STEPS, semantics="dense")
         fit(model, session.training_pipeline(chosen), distribution, WARM_STEPS)
         model.save_weights(warm)
-    chosen = config(RATE, arguments.semantics, **cli.given(arguments, TrainConfig))
+    chosen = config(RATE, **cli.given(arguments, TrainConfig))
     distribution.check_batch(chosen.train.batch_size, chosen.train.accumulate)
-    model = session.build_model(chosen, STEPS, distribution)
+    model = session.build_model(chosen, STEPS, distribution, options.semantics)
     model.load_weights(warm)
     losses = fit(model, session.training_pipeline(chosen), distribution, STEPS)
     if distribution.is_chief:

@@ -15,6 +15,7 @@ SIZE = {"image_size": (32, 64), "base_filters": 4, "discriminator_filters": 4, "
 def make_model(**overrides):
     keras.utils.set_random_seed(3)
     options = {"ema": overrides.pop("ema", 0.0), "dtype": overrides.pop("dtype", "float32")}
+    options["semantics"] = overrides.pop("semantics", "auto")
     return DAGAN.from_preset("facades", **options, **{**SIZE, **overrides})
 
 

@@ -106,6 +106,7 @@ class Discriminator(keras.Model):
 
     Args:
         config: a `ModelConfig`.
+        semantics: how the label map is read, see `Semantics`: "auto", "dense" or "patch_table".
 
     Call: a dictionary with `"label"` (B, H, W) integers, `"instance"` likewise where the configuration uses edges, and
     `"image"` (B, H, W, 3) floats in [-1, 1], or several batches of images of the same maps, (kB, H, W, 3). Returns a
@@ -113,10 +114,11 @@ class Discriminator(keras.Model):
     (kB, h, w, 1).
     """
 
-    def __init__(self, config, **kwargs):
+    def __init__(self, config, semantics="auto", **kwargs):
         super().__init__(**kwargs)
         self.config = config
-        self.supports_jit = config.semantics != "patch_table"  # Keras compiles with XLA on GPUs what does
+        self.semantics = semantics
+        self.supports_jit = semantics != "patch_table"  # Keras compiles with XLA on GPUs what does
         self.scales = [
             PatchDiscriminator(config.discriminator_filters, name=f"scale_{i}", dtype=self.dtype_policy)
             for i in range(config.num_discriminators)
@@ -133,7 +135,7 @@ class Discriminator(keras.Model):
         self.built = True
 
     def call(self, inputs, training=False):
-        semantics = Semantics.from_inputs(inputs, self.config, self.compute_dtype)
+        semantics = Semantics.from_inputs(inputs, self.config, self.compute_dtype, self.semantics)
         image, level = ops.cast(inputs["image"], self.compute_dtype), semantics.level()
         features = []
         for i, scale in enumerate(self.scales):
@@ -146,7 +148,7 @@ class Discriminator(keras.Model):
         return features
 
     def get_config(self):
-        return {**super().get_config(), "config": self.config.to_dict()}
+        return {**super().get_config(), "config": self.config.to_dict(), "semantics": self.semantics}
 
     @classmethod
     def from_config(cls, config):

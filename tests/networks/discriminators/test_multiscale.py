@@ -160,7 +160,7 @@ def test_save_and_load(tmp_path):
 @pytest.mark.parametrize("classes", [3, 40], ids=["few classes", "many classes"])
 def test_several_batches_of_images_of_the_same_maps(classes, semantics):
     """Reads each map once for all its images, as if the maps were repeated."""
-    network = Discriminator(config(num_classes=classes, use_instance_edges=True, semantics=semantics), name="d")
+    network = Discriminator(config(num_classes=classes, use_instance_edges=True), semantics, name="d")
     rng = np.random.default_rng(0)
     for variable in network.trainable_variables:
         variable.assign(0.3 * rng.normal(size=variable.shape))
@@ -168,7 +168,7 @@ def test_several_batches_of_images_of_the_same_maps(classes, semantics):
     maps = {"label": rng.integers(classes, size=(2, *size)), "instance": rng.integers(3, size=(2, *size))}
     image = random(4, *size, 3).astype("float32")
     repeated = {name: np.concatenate([array, array]) for name, array in maps.items()}
-    dense = Discriminator(network.config.replace(semantics="dense"), name="dense")
+    dense = Discriminator(network.config, "dense", name="dense")
     dense.set_weights(network.get_weights())
     expected = keras.tree.flatten(dense({**repeated, "image": image}))
     for actual, wanted in zip(keras.tree.flatten(network({**maps, "image": image})), expected, strict=True):
