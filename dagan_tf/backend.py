@@ -31,6 +31,18 @@ def num_replicas():
     return tf.distribute.get_strategy().num_replicas_in_sync
 
 
+def add_bias(x, bias):
+    """x + bias, a number for each channel: x (B, H, W, C) and bias (C,), of one dtype.
+
+    TensorFlow computes its own operator for this together with the convolution before it, whatever it knows of sizes.
+    """
+    if not on_tensorflow():
+        return x + bias
+    import tensorflow as tf
+
+    return tf.nn.bias_add(x, bias)
+
+
 def under_xla():
     """Whether what TensorFlow traces now will be compiled by XLA, which needs static shapes."""
     import tensorflow as tf

@@ -36,7 +36,6 @@ def _moments_of_all(x):
 _moments = traced_once(_moments_of_all)
 
 
-@traced_once
 def _normalized(x, mean, variance):
     """(x - mean) / sqrt(variance + epsilon) in float32."""
     scale = ops.rsqrt(variance + EPSILON)
@@ -71,8 +70,7 @@ class BatchNorm(keras.layers.Layer):
             self._move(self.moving_variance, moments.variance)
         else:
             moments = Moments(*map(ops.convert_to_tensor, (self.moving_mean, self.moving_variance)))
-        normalized = with_shape(_normalized(x, moments.mean, moments.variance), x.shape)
-        return ops.cast(normalized, self.compute_dtype)
+        return ops.cast(_normalized(x, moments.mean, moments.variance), self.compute_dtype)
 
     @staticmethod
     def _move(statistic, value):

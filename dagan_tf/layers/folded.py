@@ -7,6 +7,7 @@ trained layer makes its folded form with `folded()`.
 import keras
 from keras import ops
 
+from dagan_tf.backend import add_bias
 from dagan_tf.layers.conv import conv_output_length, convolve
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.resize import resize_nearest
@@ -45,7 +46,7 @@ class FoldedConv2D(keras.layers.Layer):
 
     def call(self, inputs):
         outputs = convolve(inputs, ops.convert_to_tensor(self.kernel), self.strides, self.padding)
-        return outputs if self.bias is None else ops.add(outputs, self.bias)
+        return outputs if self.bias is None else add_bias(outputs, ops.convert_to_tensor(self.bias))
 
     def compute_output_shape(self, input_shape):
         batch, *size, _ = input_shape

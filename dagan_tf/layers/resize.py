@@ -3,22 +3,7 @@
 import numpy as np
 from keras import ops
 
-from dagan_tf.backend import traced_once, with_shape
 from dagan_tf.errors import UserError
-
-
-@traced_once
-def _repeated(x, times, axis):
-    return ops.repeat(x, times, axis=axis)
-
-
-def _resize_axis(x, size, axis):
-    present = x.shape[axis]
-    if size == present:
-        return x
-    if size % present == 0:
-        return with_shape(_repeated(x, size // present, axis), (*x.shape[:axis], size, *x.shape[axis + 1 :]))
-    return ops.take(x, np.arange(size) * present // size, axis=axis)
 
 
 def resize_nearest(x, size):
@@ -34,9 +19,39 @@ def resize_nearest(x, size):
     Raises:
         UserError: a height or width is not known when the graph is made.
     """
-    if None in (*x.shape[1:3], *size):
+    present = tuple(x.shape[1:3])
+    if None in (*present, *size):
         raise UserError(
             f"Feature maps must have a known height and width. Received: {tuple(x.shape)}, to be resized to "
             f"{tuple(size)}. Give the input a fixed size."
         )
-    return _resize_axis(_resize_axis(x, size[0], 1), size[1], 2)
+    if tuple(size) == present:
+        return x
+    if all(new % old == 0 for new, old in zip(size, present, strict=True)):
+        return _repeated(x, tuple(new // old for new, old in zip(size, present, strict=True)))
+    for axis, (new, old) in enumerate(zip(size, present, strict=True), 1):
+        x = ops.take(x, np.arange(new) * old // new, axis=axis)
+    return x
+
+
+def _repeated(x, times):
+    """Each pixel as a rectangle of so many equal ones.
+
+    In one pass over memory, where `ops.repeat` takes one for each axis. The gradient is written as what it is, the sum
+    over a rectangle, in the form of a pooling: the sum that backends derive takes several times as long.
+    """
+    _, height, width, channels = x.shape
+    vertical, horizontal = times
+
+    @ops.custom_gradient
+    def repeat(x):
+        def gradient(*upstreams, upstream=None):  # Keras' backends give it in one form or the other
+            upstream = upstreams[0] if upstream is None else upstream
+            means = ops.average_pool(upstream, times, strides=times, padding="valid")
+            return means * (vertical * horizontal)
+
+        pixels = ops.reshape(x, (-1, height, 1, width, 1, channels))
+        tiles = ops.tile(pixels, (1, 1, vertical, 1, horizontal, 1))
+        return ops.reshape(tiles, (-1, height * vertical, width * horizontal, channels)), gradient
+
+    return repeat(x)

@@ -4,7 +4,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dagan_tf.backend import traced_once, with_shape
+from dagan_tf.backend import add_bias, traced_once, with_shape
 from dagan_tf.layers.conv import conv_output_length, convolve
 from dagan_tf.layers.folded import FoldedConv2D
 
@@ -38,17 +38,18 @@ def _as_matrix(kernel):
 
 
 @traced_once
-def _moved(kernel, u):
-    """The singular vectors `(u, v)` of a kernel after one power iteration, through which no gradient runs."""
-    return power_iteration(ops.stop_gradient(_as_matrix(kernel)), ops.stop_gradient(u))
-
-
-@traced_once
 def _divided_by_sigma(kernel, u, v):
     """W/sigma with sigma = v^T W u; the gradient runs through W and sigma, not through u and v."""
     u, v = ops.stop_gradient(u), ops.stop_gradient(v)
     # No quotient: its gradient takes three passes over the kernel more than a product's.
     return kernel * (1 / ops.vdot(v, ops.matmul(_as_matrix(kernel), u)))
+
+
+@traced_once
+def _moved_and_divided(kernel, u):
+    """u and v after one power iteration, through which no gradient runs, and W/sigma with these: `(u, v, W/sigma)`."""
+    u, v = power_iteration(ops.stop_gradient(_as_matrix(kernel)), ops.stop_gradient(u))
+    return u, v, _divided_by_sigma(kernel, u, v)
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
@@ -118,18 +119,19 @@ class SpectralNormConv2D(keras.layers.Layer):
 
     def normalized_kernel(self, training=False):
         """W/sigma, (kernel_size, kernel_size, C, filters) float32; with `training` after u and v have moved."""
-        kernel = ops.convert_to_tensor(self.kernel)
-        u, v = ops.convert_to_tensor(self.u), ops.convert_to_tensor(self.v)
+        kernel, u = ops.convert_to_tensor(self.kernel), ops.convert_to_tensor(self.u)
         if training:
-            u, v = (with_shape(new, old.shape) for new, old in zip(_moved(kernel, u), (u, v), strict=True))
-            self.u.assign(u)
-            self.v.assign(v)
-        return with_shape(_divided_by_sigma(kernel, u, v), kernel.shape)
+            u, v, normalized = _moved_and_divided(kernel, u)
+            self.u.assign(with_shape(u, self.u.shape))
+            self.v.assign(with_shape(v, self.v.shape))
+        else:
+            normalized = _divided_by_sigma(kernel, u, ops.convert_to_tensor(self.v))
+        return with_shape(normalized, kernel.shape)
 
     def call(self, inputs, training=False):
         kernel = ops.cast(self.normalized_kernel(training), self.compute_dtype)
         outputs = convolve(inputs, kernel, self.strides, self.padding)
-        return outputs if self.bias is None else ops.add(outputs, self.bias)
+        return outputs if self.bias is None else add_bias(outputs, ops.convert_to_tensor(self.bias))
 
     def folded(self, dtype=None):
         """The `FoldedConv2D` that computes what this layer computes in inference, with the dtype policy `dtype`."""

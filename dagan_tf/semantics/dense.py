@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 from keras import ops
 
+from dagan_tf.backend import add_bias
+
 
 class DenseLevel(NamedTuple):
     """A level that holds the one-hot map and convolves it.
@@ -55,9 +57,9 @@ def convolve(one_hot, kernel, bias, strides=1, padding=None):
     """The convolution of `DenseLevel.convolve`, on a one-hot map (B, H, W, S)."""
     x = ops.cast(one_hot, kernel.dtype)
     if padding is None:
-        return ops.conv(x, kernel, strides=strides, padding="same") + bias
+        return add_bias(ops.conv(x, kernel, strides=strides, padding="same"), bias)
     x = ops.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
-    return ops.conv(x, kernel, strides=strides, padding="valid") + bias
+    return add_bias(ops.conv(x, kernel, strides=strides, padding="valid"), bias)
 
 
 def modulate(one_hot, x, shared, scale, shift):
@@ -65,6 +67,6 @@ def modulate(one_hot, x, shared, scale, shift):
     # One convolution reads the hidden layer once.
     kernel, bias = (ops.concatenate(pair, axis=-1) for pair in zip(scale, shift, strict=True))
     hidden = ops.cast(ops.relu(convolve(one_hot, *shared)), kernel.dtype)
-    both = ops.cast(ops.conv(hidden, kernel, padding="same"), bias.dtype) + bias
+    both = add_bias(ops.cast(ops.conv(hidden, kernel, padding="same"), bias.dtype), bias)
     scale, shift = ops.split(both, 2, axis=-1)  # whose gradient is one concatenation; a slice's is two pads
     return ops.cast(ops.cast(x, scale.dtype) * scale + shift, x.dtype)
