@@ -17,8 +17,8 @@ train: .venv/installed
 
 # In two runs: TensorFlow keeps what it has traced, and one run would come near 24 GB at its end.
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/training
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/training
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/training tests/runs
+	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/training --ignore tests/runs
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
