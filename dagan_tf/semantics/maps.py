@@ -61,7 +61,7 @@ class Semantics:
         if len(label_map.shape) != 3 or any(size not in (None, expected) for size, expected in sizes):
             height, width = config.image_size
             raise UserError(
-                f'"label" must be a batch of label maps (B, {height}, {width}), the image_size that this network was '
+                f'"label" must be a batch of label maps (B, {height}, {width}), the `image_size` that this network was '
                 f"built with. Received: shape {tuple(label_map.shape)}."
             )
         if config.use_instance_edges and inputs.get("instance") is None:
@@ -94,7 +94,7 @@ class Semantics:
         obstacle = "dense semantics" if self.kind == "dense" else self._obstacle()
         if obstacle and self.kind == "patch_table":
             raise UserError(
-                f"semantics='patch_table' needs TensorFlow without XLA. Received: {obstacle}. Give 'auto' or 'dense'."
+                f"`semantics` patch_table needs TensorFlow without XLA. Received: {obstacle}. Give auto or dense."
             )
         if obstacle:
             return DenseLevel(self.one_hot(factor))

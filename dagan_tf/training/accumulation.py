@@ -8,8 +8,8 @@ from dagan_tf.errors import UserError
 def mean_over_micro_batches(function, batch, count, after=()):
     """The mean of a function's results over the micro-batches of a batch, computed one after the other.
 
-    Micro-batch p of n holds the examples p, p + n, p + 2n, ...: the same examples of a global batch, in whatever way
-    replicas share it.
+    Micro-batch p of n holds the examples p, p + n, p + 2n, ...: the same examples of a global batch, however many
+    replicas divide it.
 
     Args:
         function: of a batch to a nest of float tensors, its losses and gradients.
@@ -38,7 +38,7 @@ def mean_over_micro_batches(function, batch, count, after=()):
 def _divided(value, count):
     """Examples (B, ...) as (B / count, count, ...)."""
     value = tf.convert_to_tensor(value)
-    message = f"A device divides its examples of a batch into {count} micro-batches: expected a multiple of {count}."
+    message = f"Each device divides its examples of a batch into {count} micro-batches (`accumulate`): expected a multiple of {count}."
     size = value.shape[0]
     if size is None:
         size = tf.shape(value)[0]
