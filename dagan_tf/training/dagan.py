@@ -1,7 +1,5 @@
 """`DAGAN`: both networks, their losses and optimizers in one `keras.Model` with its training step."""
 
-from typing import NamedTuple
-
 import keras
 import numpy as np
 import tensorflow as tf
@@ -13,26 +11,13 @@ from dagan_tf.errors import UserError
 from dagan_tf.images import to_uint8
 from dagan_tf.networks import Discriminator, Generator
 from dagan_tf.presets import get_preset
-from dagan_tf.training.accumulation import mean_over_micro_batches
-from dagan_tf.training.replicas import as_logs, finite_together, mean_over_replicas
+from dagan_tf.training.batches import MAPS, assert_classes, assert_examples, batch_of, checked_maps
+from dagan_tf.training.replicas import as_logs, mean_over_replicas
 from dagan_tf.training.schedule import make_optimizers
+from dagan_tf.training.step import Drawn, accumulated_step, whole_step
 
-BATCH_KEYS = ("label", "instance")
 INITIAL_SCALE = 2.0**10
 """Of float16 losses. From Keras' 2**15 the generator skips its first six steps, down to 2**9."""
-
-
-class Drawn(NamedTuple):
-    """A batch of examples with the images that the generator has drawn for their label maps."""
-
-    levels: list
-    """The discriminator's levels of the label maps."""
-    real: tf.Tensor
-    """(B, H, W, 3): the examples' own images."""
-    fake: tf.Tensor
-    """(B, H, W, 3): the generator's."""
-    tape: tf.GradientTape | None = None
-    """What watched the drawing, in training."""
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
@@ -123,13 +108,14 @@ class DAGAN(keras.Model):
             feature_weight, perceptual_weight: weights of the two losses beside the hinge loss's 1.
             jit_compile: compile the step with XLA; worth it on GPUs, without a strategy of several replicas. XLA leaves
                 out the check of label ids inside the step (`FolderSource` and `generate` check them before).
-            accumulate: parts of a batch that go through the networks one after the other, their gradients averaged: the
-                memory of a part for the step of a batch. Batch statistics are those of a part. Each replica's share of
-                a batch must be a multiple of it.
+            accumulate: gradient accumulation: micro-batches in a batch, which go through the networks one after the
+                other, their gradients averaged. The step of a batch takes the memory of a micro-batch. Batch statistics
+                are those of a micro-batch, and each of them moves running statistics and singular vectors once. The
+                examples that a replica gets of a batch must be a multiple of it.
             **kwargs: `run_eagerly`, `steps_per_execution` of `keras.Model.compile`.
         """
         if accumulate < 1:
-            raise UserError(f"accumulate must be a whole number of at least 1. Received: {accumulate!r}.")
+            raise UserError(f"`accumulate` must be a whole number of at least 1. Received: {accumulate!r}.")
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
         defaults = make_optimizers(TrainConfig(decay_epochs=0), steps_per_epoch=1)
         self.generator_optimizer = self._optimizer(generator_optimizer or defaults[0])
@@ -157,8 +143,8 @@ class DAGAN(keras.Model):
         return None
 
     def call(self, inputs, training=False):
-        _assert_classes(inputs["label"], self.config.num_classes)
-        return self.inference_generator({k: inputs[k] for k in BATCH_KEYS if k in inputs}, training=training)
+        assert_classes(inputs["label"], self.config.num_classes)
+        return self.inference_generator({k: inputs[k] for k in MAPS if k in inputs}, training=training)
 
     def generate(self, label, instance=None, batch_size=8):
         """Pictures for label maps.
@@ -175,29 +161,10 @@ class DAGAN(keras.Model):
             UserError: ids outside the classes, another size than the configuration's, or no instance map where one
                 is needed.
         """
-        label = self._checked(np.asarray(label), "label")
-        batch = {"label": label.reshape(-1, *label.shape[-2:])}
-        low, high = int(label.min()), int(label.max())
-        if low < 0 or high >= self.config.num_classes:
-            raise UserError(
-                f"Label ids must lie in 0..{self.config.num_classes - 1}. Received: ids from {low} to {high}."
-            )
-        if instance is not None:
-            batch["instance"] = self._checked(np.asarray(instance), "instance").reshape(-1, *label.shape[-2:])
-            if len(batch["instance"]) != len(batch["label"]):
-                expected, received = len(batch["label"]), len(batch["instance"])
-                raise UserError(f"instance must have as many maps as label, {expected}. Received: {received}.")
+        label = np.asarray(label)
+        batch = checked_maps(label, instance, self.config)
         images = self.predict(batch, batch_size=batch_size, verbose=0)
         return to_uint8(images).reshape(*label.shape, 3)
-
-    def _checked(self, array, name):
-        size = self.config.image_size
-        if array.ndim not in (2, 3) or array.shape[-2:] != size or array.dtype.kind not in "iu" or not array.size:
-            raise UserError(
-                f"{name} must be integers of shape {size} or (B, {size[0]}, {size[1]}), image_size. "
-                f"Received: {array.dtype} {array.shape}."
-            )
-        return array
 
     @tf.autograph.experimental.do_not_convert  # it has nothing to convert, and looking for it takes long
     def train_step(self, data):
@@ -206,85 +173,19 @@ class DAGAN(keras.Model):
         PyTorch: the authors update the generator first and run it a second time for the discriminator; here it runs
         once.
         """
-        batch = _batch(data)
+        batch = batch_of(data)
         # Nothing may move, not even a step count or a singular vector, before the batch is there and valid.
-        checks = [_assert_examples(batch), _assert_classes(batch["label"], self.config.num_classes)]
+        checks = [assert_examples(batch), assert_classes(batch["label"], self.config.num_classes)]
         with tf.control_dependencies(checks), shared_traces():
-            values = self._step(batch) if self.accumulate == 1 else self._accumulated_step(batch)
+            values = whole_step(self, batch) if self.accumulate == 1 else accumulated_step(self, batch)
             self.step.assign_add(1)
             if self.ema_generator is not None:
                 self._update_average()
             return self._track(mean_over_replicas(values))
 
-    def _step(self, batch):
-        """The step of a whole batch, whose image serves both updates; returns the losses."""
-        example = self._draw(batch)
-        d_losses, gradients = self._discriminator_gradients(example)
-        self._apply(self.discriminator_optimizer, gradients, self.discriminator)
-        g_losses, gradients = self._generator_gradients(example)
-        self._apply(self.generator_optimizer, gradients, self.generator)
-        return d_losses | g_losses
-
-    def _accumulated_step(self, batch):
-        """The step of a batch in micro-batches: the mean of their gradients for each update; returns the mean losses.
-
-        The image of a micro-batch is drawn twice, once for each update: to keep all activations until the second would
-        cost the memory that accumulation is for. The statistics and singular vectors that the first drawing moves are
-        then set back, so that each micro-batch moves them once, and its image is the same in both updates.
-        """
-        before = [variable.value for variable in self.generator.non_trainable_variables]
-        before = [tf.identity(value) for value in before]
-        d_losses, gradients = mean_over_micro_batches(
-            lambda micro_batch: self._discriminator_gradients(self._draw(micro_batch)), batch, self.accumulate
-        )
-        with tf.control_dependencies(gradients):
-            for variable, value in zip(self.generator.non_trainable_variables, before, strict=True):
-                variable.assign(value)
-        self._apply(self.discriminator_optimizer, gradients, self.discriminator)
-        g_losses, gradients = mean_over_micro_batches(
-            lambda micro_batch: self._generator_gradients(self._draw(micro_batch)), batch, self.accumulate, gradients
-        )
-        self._apply(self.generator_optimizer, gradients, self.generator)
-        return d_losses | g_losses
-
     def drawn(self, batch, fake):
         """The `Drawn` of a batch dictionary and the generator's images of it (B, H, W, 3), for the losses below."""
         return Drawn(self.discriminator.levels(self.generator.read(batch)), batch["image"], fake)
-
-    def _draw(self, batch):
-        """The `Drawn` of a batch in training."""
-        semantics = self.generator.read(batch)
-        with tf.GradientTape() as tape:
-            fake = self.generator.draw(semantics, training=True)
-        return Drawn(self.discriminator.levels(semantics), batch["image"], fake, tape)
-
-    def _discriminator_gradients(self, drawn):
-        """The discriminator's losses on a detached image, and their gradients."""
-        with tf.GradientTape() as tape:
-            d_fake, d_real = self.discriminator_losses(drawn, training=True)
-            loss = self._scaled(d_fake + d_real, self.discriminator_optimizer)
-        return {"d_fake": d_fake, "d_real": d_real}, tape.gradient(loss, self.discriminator.trainable_variables)
-
-    def _generator_gradients(self, drawn):
-        """The generator's losses and their gradients."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(drawn.fake)
-            values = self.generator_losses(drawn, training=True)
-            loss = self._scaled(sum(values.values()), self.generator_optimizer)
-        # The chain rule in two parts, so that no gradient of the discriminator's own weights is ever computed.
-        image_gradient = tape.gradient(loss, drawn.fake)
-        variables = self.generator.trainable_variables
-        return values, drawn.tape.gradient(drawn.fake, variables, output_gradients=image_gradient)
-
-    def _apply(self, optimizer, gradients, network):
-        if self.compute_dtype == "float16":
-            gradients = finite_together(gradients)
-        optimizer.apply(gradients, network.trainable_variables)
-
-    @staticmethod
-    def _scaled(loss, optimizer):
-        """The loss whose gradients are summed over replicas, times the loss scale of half precision, if any."""
-        return optimizer.scale_loss(loss / tf.distribute.get_strategy().num_replicas_in_sync)
 
     def discriminator_losses(self, drawn, training=False):
         """Hinge terms on the detached image and the batch's own: float32 scalars `(fake, real)`."""
@@ -322,8 +223,8 @@ class DAGAN(keras.Model):
 
     def test_step(self, data):
         """The losses of inference-mode pictures; nothing is updated."""
-        batch = _batch(data)
-        _assert_examples(batch)
+        batch = batch_of(data)
+        assert_examples(batch)
         fake = self(batch, training=False)
         drawn = self.drawn(batch, fake)
         d_fake, d_real = self.discriminator_losses(drawn)
@@ -350,21 +251,3 @@ class DAGAN(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**{**config, "config": ModelConfig.from_dict(config["config"])})
-
-
-def _batch(data):
-    """The dictionary in what Keras hands to a step: arrays come as (x, y, sample weight), datasets as they are."""
-    return keras.utils.unpack_x_y_sample_weight(data)[0]
-
-
-def _assert_examples(batch):
-    """An operation that fails on a replica that gets no example, as of the last batch of a dataset."""
-    message = "Each replica needs examples of each batch: give batches of one size (drop_remainder=True)."
-    return tf.debugging.Assert(tf.shape(batch["label"])[0] > 0, [message])
-
-
-def _assert_classes(label, num_classes):
-    """An operation that fails on an id outside the classes: `one_hot` would turn it into zeros without a word."""
-    low, high = tf.reduce_min(label), tf.reduce_max(label)
-    inside = tf.logical_and(low >= 0, tf.cast(high, "int32") < num_classes)
-    return tf.debugging.Assert(inside, [f"label ids must lie in 0..{num_classes - 1}; found ids from", low, "to", high])

@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from dagan_tf.config import ModelConfig
 from dagan_tf.networks.pytorch.names import load_pytorch_weights, pytorch_entries
+from dagan_tf.training import step
 from dagan_tf.training.dagan import DAGAN
 from tests import golden
 
@@ -149,7 +150,7 @@ def test_the_split_chain_rule_is_the_whole_gradient(model, values):
     with tf.GradientTape() as outer:
         fake = model.generator({"label": batch["label"]}, training=True)
     paths = [v.path for v in model.generator.trainable_variables]
-    gradients = model._generator_gradients(model.drawn(batch, fake)._replace(tape=outer))[1]
+    gradients = step.generator_gradients(model, model.drawn(batch, fake)._replace(tape=outer))[1]
     applied = dict(zip(paths, gradients, strict=True))
     for name, entry in pytorch_entries(model.generator).items():
         if entry.variable.trainable:
