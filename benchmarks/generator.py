@@ -1,20 +1,21 @@
-"""Time and memory of the generator by how SPADE reads the label map: densely, or by a table of distinct patches.
+"""Time and memory of the generator by how SPADE reads the label map: dense semantics or the patch table.
 
     python benchmarks/generator.py
     python benchmarks/generator.py --cases ade20k 'facades_*' random --batches 1 --figure FILE.png
     python benchmarks/generator.py --cases 'train_*' --base-filters 16
 
-Dense is the baseline: ratios are dense over table, above 1 where the table is faster. Both kinds have the same weights
-and take turns in one process, so that a drift of the machine's speed hits both; peak memory is that of a process of
-its own for each kind, and "start" what dense has before its first call: TensorFlow, weights, moments. Inference is the
-folded generator under `tf.function`; a training step is both networks' updates without the perceptual loss, and its
-photographs are noise. Times are of a whole batch.
+Dense semantics are the baseline: ratios are dense over patch table, above 1 where the patch table is faster. Both kinds
+have the same weights and take turns in one process, so that a drift of the machine's speed hits both; peak memory is
+that of a process of its own for each kind, and "start" what the dense kind has before its first call: TensorFlow,
+weights, moments. "patches" heads the patch table's columns. Inference is the folded generator under `tf.function`; a
+training step is both networks' updates without the perceptual loss, and its photographs are noise. Times are of a whole
+batch.
 
 A case has up to --maps batches of label maps: times are medians over them of the medians over --repeats, ratio and
 smallest ratio are over each batch's own, the difference is the largest there is: of the pictures, relative to their
 largest magnitude, or of the first step's losses, relative (the generator's losses come after Adam's first step of the
 discriminator, a sign that rounding can turn). "5x5" and "3x3" are the distinct patches of ids in percent of the pixels,
-at factor 1, 2, 4, ... of the label map's size. PSNR is that of bfloat16 against dense in float32.
+at factor 1, 2, 4, ... of the label map's size. PSNR is that of bfloat16 against dense semantics in float32.
 """
 
 import argparse
@@ -44,10 +45,12 @@ SINGLE |= {maps: Case("ade20k", (256, 256), maps) for maps in ("random", "blocks
 TRAINING = {f"train_{name}": INFERENCE[name] for name in ("facades_256", "ade20k", "coco_stuff")}
 CASES = INFERENCE | SINGLE | TRAINING
 
-KINDS = {"dense": ("dense", "float32"), "table": ("auto", "float32")}
+KINDS = {"dense": ("dense", "float32"), "patch_table": ("auto", "float32")}
 HALF = {"half": ("auto", "bfloat16")}
 TRAINING_BATCH = 2
-LARGE = 2 * 1024**2  # pixels of a batch above which a dense generator of full width should need more than 20 GiB
+LARGE = (
+    2 * 1024**2
+)  # pixels of a batch above which a generator with dense semantics at full width should need more than 20 GiB
 WORST_RATIO = 0.95
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 
@@ -61,7 +64,7 @@ def parser():
     result.add_argument("--maps", type=int, default=4, help="batches of label maps in a case, at most (default: 4)")
     result.add_argument("--repeats", type=int, default=5, help="timed runs of each kind on each (default: 5)")
     result.add_argument("--base-filters", type=int, default=64, help="width of the networks (default: 64)")
-    result.add_argument("--half", action="store_true", help="the table in bfloat16, too (default: float32 only)")
+    result.add_argument("--half", action="store_true", help="the patch table in bfloat16, too (default: float32 only)")
     result.add_argument("--large", action="store_true", help="what needs more than 20 GiB, too (default: left out)")
     data = "folder of real label maps, see label_maps.py (default: shared/data beside the repository)"
     result.add_argument("--data", type=Path, default=DATA, help=data)
@@ -84,7 +87,7 @@ def run_row(name, batch_size, kind=None):
 def row(name, batch_size, arguments):
     """Time and memory of one case, or `{"failed": why}`."""
     if batch_size * math.prod(CASES[name].size) > LARGE and not arguments.large:
-        return {"failed": "left out: dense needs more than 20 GiB; --large measures it"}
+        return {"failed": "left out: dense semantics need more than 20 GiB; --large measures it"}
     result = run_row(name, batch_size)
     for kind in result.get("ms", ()):
         memory = run_row(name, batch_size, kind)
@@ -112,14 +115,15 @@ def print_header(rows, arguments):
     maps = f"facades drawn by code, not real maps, for: {', '.join(drawn)}" if drawn else "real label maps"
     print(f"base filters {arguments.base_filters}, {arguments.repeats} repeats; {maps}")
     half = f"{'ms half':>10}{'MiB half':>10}{'PSNR':>7}" if arguments.half else ""
-    names = f"{'case':<18}{'batch':>6}{'maps':>6}{'ms dense':>10}{'ms table':>10}{'ratio':>8}{'smallest':>10}"
+    names = f"{'case':<18}{'batch':>6}{'maps':>6}{'ms dense':>10}{'ms patches':>12}{'ratio':>8}{'smallest':>10}"
     print(
-        f"{names}{'MiB start':>11}{'MiB dense':>11}{'MiB table':>11}{'difference':>12}{half}  5x5 %; 3x3 %", flush=True
+        f"{names}{'MiB start':>11}{'MiB dense':>11}{'MiB patches':>13}{'difference':>12}{half}  5x5 %; 3x3 %",
+        flush=True,
     )
 
 
-def percents(shares):
-    return " ".join(f"{100 * share:.{0 if share >= 0.1 else 1}f}" for share in shares)
+def percents(fractions):
+    return " ".join(f"{100 * x:.{0 if x >= 0.1 else 1}f}" for x in fractions)
 
 
 def print_row(name, batch_size, result, half):
@@ -128,9 +132,9 @@ def print_row(name, batch_size, result, half):
         print(f"{start}  {result['failed']}", flush=True)
         return
     times, peak = result["ms"], result["peak"]
-    line = f"{start}{result['maps']:>6}{times['dense']:>10.0f}{times['table']:>10.0f}{result['ratio']:>7.2f}x"
+    line = f"{start}{result['maps']:>6}{times['dense']:>10.0f}{times['patch_table']:>12.0f}{result['ratio']:>7.2f}x"
     line += f"{result['smallest']:>9.2f}x{result['start']['dense']:>11.0f}"
-    line += f"{peak['dense']:>11.0f}{peak['table']:>11.0f}{result['difference']:>12.1e}"
+    line += f"{peak['dense']:>11.0f}{peak['patch_table']:>13.0f}{result['difference']:>12.1e}"
     if "half" in times:
         line += f"{times['half']:>10.0f}{peak['half']:>10.0f}{result['psnr']:>7.1f}"
     elif half:
@@ -145,7 +149,7 @@ def print_growth(what, results):
     if len(results) < 2:
         return
     first = next(iter(results.values()))["ms"]
-    print(f"\n{what:>8}{'ms dense':>12}{'growth':>9}{'ms table':>12}{'growth':>9}{'ratio':>9}")
+    print(f"\n{what:>8}{'ms dense':>12}{'growth':>9}{'ms patches':>12}{'growth':>9}{'ratio':>9}")
     for key, result in results.items():
         cells = "".join(f"{result['ms'][kind]:>12.0f}{result['ms'][kind] / first[kind]:>8.2f}x" for kind in KINDS)
         print(f"{key:>8}{cells}{result['ratio']:>8.2f}x")
@@ -183,9 +187,9 @@ def draw(path, results):
         axes.annotate(kind, (sides[-1], times[-1]), xytext=(8, -4), textcoords="offset points")
     for side, result in results.items():
         place = {"xytext": (0, -16), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(f"{result['ratio']:.1f}x", (side, result["ms"]["table"]), **place)
+        axes.annotate(f"{result['ratio']:.1f}x", (side, result["ms"]["patch_table"]), **place)
     axes.set(xscale="log", yscale="log", xlabel="side of the picture, pixels", ylabel="milliseconds a picture")
-    axes.set_title("Facades generator at batch size 1; dense over table", fontsize="medium")
+    axes.set_title("Facades generator at batch size 1; dense semantics over patch table", fontsize="medium")
     axes.set_xticks(sides, [str(side) for side in sides])
     axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:g}"))

@@ -39,7 +39,7 @@ def in_turns(functions, inputs, repeats):
 
 
 def compared(times, baseline="dense"):
-    ratios = [dense / table for dense, table in zip(times[baseline], times["table"], strict=True)]
+    ratios = [dense / patch_table for dense, patch_table in zip(times[baseline], times["patch_table"], strict=True)]
     medians = {kind: statistics.median(values) for kind, values in times.items()}
     return {"ms": medians, "ratio": statistics.median(ratios), "smallest": min(ratios)}
 
@@ -122,7 +122,7 @@ def fresh_generator(kind, case, arguments):
     return traced(FoldedGenerator(config, semantics, dtype=POLICIES[precision]))
 
 
-def patch_shares(inputs, config):
+def patch_fractions(inputs, config):
     """Distinct 5x5 and 3x3 patches a pixel at each factor, medians over the batches."""
     from dagan_tf.networks.backbones.spade import spade_stages
     from dagan_tf.semantics import Semantics
@@ -131,9 +131,9 @@ def patch_shares(inputs, config):
     for factor in sorted({stage.factor for stage in spade_stages(config)}):
         levels = [Semantics.from_inputs(batch, config, kind="patch_table").level(factor) for batch in inputs]
         counts = [(level.wide_patches.count, level.patches.count) for level in levels]
-        shares = [[int(count) / math.prod(levels[0].patches.index.shape) for count in pair] for pair in counts]
-        wide.append(statistics.median(share for share, _ in shares))
-        narrow.append(statistics.median(share for _, share in shares))
+        fractions = [[int(count) / math.prod(levels[0].patches.index.shape) for count in pair] for pair in counts]
+        wide.append(statistics.median(wide_fraction for wide_fraction, _ in fractions))
+        narrow.append(statistics.median(narrow_fraction for _, narrow_fraction in fractions))
     return {"wide": wide, "narrow": narrow}
 
 
@@ -153,12 +153,12 @@ def measure_inference(case, batch_size, arguments):
     differences, noise = [], []
     for batch in inputs:  # also traces and warms up
         pictures = {kind: function(batch) for kind, function in functions.items()}
-        differences.append(difference(pictures["table"], pictures["dense"]))
+        differences.append(difference(pictures["patch_table"], pictures["dense"]))
         if arguments.half:
             noise.append(psnr(pictures["half"], pictures["dense"]))
     result = compared(in_turns(functions, inputs, arguments.repeats))
     result |= {"maps": len(inputs) * batch_size, "difference": max(differences), "psnr": min(noise, default=None)}
-    return result | patch_shares(inputs, case.config())
+    return result | patch_fractions(inputs, case.config())
 
 
 def training_inputs(case, arguments):
@@ -187,11 +187,11 @@ def measure_training(case, _, arguments):
     models, steps = {}, {}
     for kind, what in KINDS.items():
         models[kind], steps[kind] = training_step(what, case, arguments)
-    models["table"].set_weights(models["dense"].get_weights())
+    models["patch_table"].set_weights(models["dense"].get_weights())
     inputs = training_inputs(case, arguments)
     # The generator's losses see the updated discriminator: Adam's first step is a sign, which rounding can turn.
     first = {kind: step(inputs[0]) for kind, step in steps.items()}
-    changes = [abs(first["table"][name] - value) / abs(value) for name, value in first["dense"].items()]
+    changes = [abs(first["patch_table"][name] - value) / abs(value) for name, value in first["dense"].items()]
     result = compared(in_turns(steps, inputs, arguments.repeats))
     return result | {"maps": len(inputs) * TRAINING_BATCH, "difference": max(changes)}
 

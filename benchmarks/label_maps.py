@@ -103,7 +103,7 @@ def regions(label):
 
 
 def _relabelled(label, classes):
-    """The map with a class drawn for each region: a share of all classes that does not depend on how many there are."""
+    """The map with a class drawn for each region, at a fraction of all classes that does not depend on their number."""
     _, region = np.unique(regions(label), return_inverse=True)
-    shares = np.random.default_rng(0).random(region.max() + 1)
-    return (shares * classes).astype(np.int32)[region].reshape(label.shape)
+    fractions = np.random.default_rng(0).random(region.max() + 1)
+    return (fractions * classes).astype(np.int32)[region].reshape(label.shape)

@@ -1,13 +1,13 @@
 """Peak memory of a training step: what fits.
 
     python benchmarks/memory.py
-    python benchmarks/memory.py --presets facades ade20k --batches 1 4 --kinds dense table --image-size 256
+    python benchmarks/memory.py --presets facades ade20k --batches 1 4 --kinds dense patch_table --image-size 256
 
 A row is a process of its own that makes the preset's networks at full width (or --base-filters), both optimizers' slots
 and one step, on facades drawn by code with the preset's classes and photographs of noise; the peak is that process's
 (for a GPU, TensorFlow's own count). "model" is what weights and slots take before the step; the ratio is against the
-first kind. Kinds: dense and table (how SPADE reads the label map), the same with _bf16 (mixed_bfloat16) and with _N
-(accumulated over N parts of the batch, where N divides it).
+first kind. Kinds: dense and patch_table (how SPADE reads the label map), the same with _bfloat16 (mixed_bfloat16) and
+with _accumulateN (gradients accumulated over N micro-batches, where N divides the batch).
 """
 
 import argparse
@@ -28,7 +28,10 @@ def parser():
     result.add_argument("--presets", nargs="+", default=PRESETS, choices=PRESETS, help="(default: all)")
     result.add_argument("--batches", type=int, nargs="+", default=[1, 2], help="(default: 1 2)")
     result.add_argument(
-        "--kinds", nargs="+", default=["dense", "table", "table_bf16", "table_2"], help="(default: %(default)s)"
+        "--kinds",
+        nargs="+",
+        default=["dense", "patch_table", "patch_table_bfloat16", "patch_table_accumulate2"],
+        help="(default: %(default)s)",
     )
     result.add_argument("--image-size", type=int, nargs="+", help="height and width, or one (default: the preset's)")
     result.add_argument("--base-filters", type=int, help="(default: the preset's, 64)")
@@ -37,12 +40,14 @@ def parser():
 
 
 def settings(kind):
-    """(semantics, precision, parts) of a kind's name."""
-    match = re.fullmatch(r"(dense|table)(_bf16)?(?:_(\d+))?", kind)
+    """(semantics, precision, micro-batches) of a kind's name."""
+    match = re.fullmatch(r"(dense|patch_table)(_bfloat16)?(?:_accumulate(\d+))?", kind)
     if not match:
-        sys.exit(f"no kind {kind}: expected dense or table, then _bf16, then _N, for example table_bf16_2")
-    semantics = "dense" if match[1] == "dense" else "patch_table"
-    return semantics, "mixed_bfloat16" if match[2] else "float32", int(match[3] or 1)
+        sys.exit(
+            "Expected a kind such as patch_table_bfloat16_accumulate2: dense or patch_table, then _bfloat16, then "
+            f"_accumulateN. Received: {kind}."
+        )
+    return match[1], "mixed_bfloat16" if match[2] else "float32", int(match[3] or 1)
 
 
 def peak_mib():
@@ -75,12 +80,12 @@ def measure(preset, kind, batch_size, image_size, base_filters):
     from dagan_tf.presets import get_preset
     from dagan_tf.training.dagan import DAGAN
 
-    semantics, precision, parts = settings(kind)
+    semantics, precision, micro_batches = settings(kind)
     changes = {"image_size": (image_size[0], image_size[-1])} if image_size else {}
     changes |= {"base_filters": base_filters} if base_filters else {}
     config = get_preset(preset).model.replace(**changes)
     model = DAGAN(config, semantics=semantics, dtype=precision)
-    model.compile(accumulate=parts)
+    model.compile(accumulate=micro_batches)
     batch = example_batch(config, batch_size)
     step = tf.function(model.train_step).get_concrete_function(batch)
     before, start = peak_mib(), time.perf_counter()
@@ -104,7 +109,7 @@ def main():
         return
     print(machine())
     print(
-        f"{'preset':>14} {'size':>10} {'batch':>6} {'kind':>14} {'model MiB':>10} {'peak MiB':>9} {'ratio':>7} {'s':>7}"
+        f"{'preset':>14} {'size':>10} {'batch':>6} {'kind':>36} {'model MiB':>10} {'peak MiB':>9} {'ratio':>7} {'s':>7}"
     )
     base = None
     for row in rows(arguments):
@@ -115,14 +120,14 @@ def main():
         name = f"{preset:>14}"
         if done.returncode:
             why = "did not fit" if done.returncode in (-9, 137) else f"failed: {done.stderr.strip()[-300:]}"
-            print(f"{name} {'':>10} {batch:>6} {kind:>14} {why}", flush=True)
+            print(f"{name} {'':>10} {batch:>6} {kind:>36} {why}", flush=True)
             continue
         found = json.loads(done.stdout.splitlines()[-1])
         base = found["peak"] if kind == arguments.kinds[0] else base
         size = "x".join(map(str, found["size"]))
         ratio = f"{found['peak'] / base:.2f}x" if base else ""
         print(
-            f"{name} {size:>10} {batch:>6} {kind:>14} {found['model']:>10.0f} {found['peak']:>9.0f} {ratio:>7} "
+            f"{name} {size:>10} {batch:>6} {kind:>36} {found['model']:>10.0f} {found['peak']:>9.0f} {ratio:>7} "
             f"{found['seconds']:>7.1f}",
             flush=True,
         )

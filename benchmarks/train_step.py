@@ -7,7 +7,7 @@ Each row is measured in a process of its own, so that its peak memory is its own
 their own (generator: forward and backward for a given gradient of the picture; discriminator: its own update's losses
 and gradients, and the losses of the generator's update with the picture's gradient; perceptual: distance and gradient;
 optimizer: both updates for given gradients; input: the pipeline on facades drawn by code, which overlaps with the
-step), so they need not add up to the step. Shares are of the parts' sum.
+step), so they need not add up to the step. Percentages are of the parts' sum.
 """
 
 import argparse
@@ -163,10 +163,10 @@ def measure(size, width, batch_size, steps, vgg):
 
 def print_row(row, base):
     total = sum(row["parts"].values())
-    shares = "".join(f"{100 * value / total:>14.1f} %" for value in row["parts"].values())
+    percentages = "".join(f"{100 * value / total:>14.1f} %" for value in row["parts"].values())
     print(
         f"{row['size']:>5}{row['width']:>6}{row['step']:>11.0f}{row['step'] / base['step']:>8.2f}x{row['peak']:>10.0f}"
-        f"{100 * row['attention']:>+10.1f} %{shares}",
+        f"{100 * row['attention']:>+10.1f} %{percentages}",
         flush=True,
     )
 

@@ -127,7 +127,7 @@ def _trace(function, arguments, flat):
     def of_tensors(*tensors):
         remaining = iter(tensors)
         values = [next(remaining) if fixed is None else fixed[0] for fixed in template]
-        _sharing.on, before = False, _sharing.on  # inside, what it calls is a part of it
+        _sharing.on, before = False, _sharing.on  # inside, the functions that it calls are traced with it
         try:
             return function(*tf.nest.pack_sequence_as(structure, values))
         finally:

@@ -213,7 +213,11 @@ class RunOptions(Config):
     devices: str = _field("all", "GPUs of this machine, a number or all; without GPUs, logical CPUs (all: one)")
     strategy: str = _field("auto", "of tf.distribute; auto: by the devices and by TF_CONFIG", STRATEGIES)
     xla: str = _field("auto", "compile the step with XLA; auto: on GPUs, but for `semantics` patch_table", XLA)
-    semantics: str = _field("auto", "how SPADE reads the label map: each distinct patch once, or densely", SEMANTICS)
+    semantics: str = _field(
+        "auto",
+        "how SPADE reads the label map: each distinct patch once (patch_table), or as a one-hot map (dense)",
+        SEMANTICS,
+    )
     cache: str | None = _field(None, "folder to keep training examples in, decoded and resized: read anew each epoch")
     checkpoint_every: int = _field(1000, "steps between checkpoints, beside one at the end of every epoch")
     keep: int = _field(2, "newest checkpoints to keep")

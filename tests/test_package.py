@@ -20,6 +20,7 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"errors", "files", "images", "signals", "xla", "backend"},
 ]
 ON_TENSORFLOW = ("patch_table.py", "patches.py", "row_sums.py")
+LONGEST_MODULE, LONGEST_WITHOUT_DOCSTRING = 300, 40  # lines
 NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "labels.py", "fields.py", "presets")
 
 
@@ -82,6 +83,23 @@ def test_imports_point_down(path):
 def test_the_server_knows_nothing_of_the_package(path):
     own = {name for name in imports(path) if name.split(".")[0] in ("dagan_tf", "keras")}
     assert {name for name in own if not name.startswith("dagan_tf.server.")} == set()
+
+
+SCRIPTS = [*(ROOT / "benchmarks").glob("*.py"), *(ROOT / "serving").glob("*.py"), ROOT / "setup.py"]
+
+
+@pytest.mark.parametrize("path", [*modules(), *sorted(SCRIPTS)], ids=lambda p: str(p.relative_to(ROOT)))
+def test_modules_and_functions_are_short(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= LONGEST_MODULE
+    long = [
+        node.name
+        for node in ast.walk(ast.parse(text))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno + 1 > LONGEST_WITHOUT_DOCSTRING
+        and not ast.get_docstring(node)
+    ]
+    assert not long, f"longer than {LONGEST_WITHOUT_DOCSTRING} lines and without a docstring: {long}"
 
 
 @pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(ROOT)))

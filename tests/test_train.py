@@ -170,7 +170,7 @@ def test_dry_run_of_a_run_prints_its_configuration_and_changes_nothing(finished_
 
 @pytest.mark.parametrize("semantics", ["dense", "patch_table"])
 def test_a_run_resumes_with_other_semantics(finished_run, tmp_path, capsys, semantics):
-    """They change no number: `finished_run` was trained with dense ones, and either way it can go on."""
+    """They change no number: `finished_run` was trained with dense semantics, and either way it can go on."""
     run = Run(shutil.copytree(finished_run[0].path, tmp_path / "run"))
     shutil.rmtree(run.latest())
     assert run.latest().name == "step-00000006"

@@ -58,8 +58,8 @@ def convert(generator, kinds=TFLITE_KINDS, calibration=None):
     """
     if generator.semantics != "dense":
         raise UserError(
-            f"TFLite has no operators for a patch table. Expected a generator of semantics 'dense', received "
-            f"{generator.semantics!r}: generator.folded(semantics='dense') makes one."
+            f"TFLite has no operators for a patch table. Expected a generator of `semantics` dense. Received: "
+            f"{generator.semantics}. generator.folded(semantics='dense') makes one."
         )
     with tempfile.TemporaryDirectory() as folder:
         _save_fixed_batch(generator, folder)

@@ -23,9 +23,10 @@ class VGG19Features:
 
     A plain object, not a layer: a model that holds it neither trains nor saves the 20 million fixed weights.
 
-    Release: its VGG19 is fed the raw [-1, 1] image. Here the image goes through Keras' own preprocessing, as the
-    weights were trained with, and features are divided by `FEATURE_SCALE` so that the loss keeps its magnitude.
-    With fewer taps the loss is smaller: three of the five have 0.22 of the 1.47 that their weights add up to.
+    The authors' PyTorch code feeds its VGG19 the raw [-1, 1] image. Here the image goes through Keras' own
+    preprocessing, as the weights were trained with, and features are divided by `FEATURE_SCALE` so that the loss keeps
+    its magnitude. With fewer taps the loss is smaller: three of the five have 0.22 of the 1.47 that their weights add
+    up to.
 
     Args:
         weights: "imagenet" (fetched by `keras.applications`), or a file: `.h5` in Keras' format without top, or `.npz`

@@ -41,7 +41,7 @@ class SpatialAttention(keras.layers.Layer):
     """Position-wise spatial attention (SAM), Eq. 2-4: x * sigmoid(conv(concat(mean_C x, max_C x))).
 
     Args:
-        kernel_size: of the convolution, which has no bias (release: 3).
+        kernel_size: of the convolution, which has no bias (the authors' code: 3).
 
     Call: x (B, H, W, C). Returns (B, H, W, C).
     """
@@ -77,7 +77,7 @@ class MultiScaleFusion(keras.layers.Layer):
     `levels="all"` (paper): each level is cut to `reduced_filters` channels by a 1x1 convolution, resized (nearest) to
     F_l, and the concatenation goes through a 1x1 convolution. 1x1 convolutions commute with nearest resizing and a
     convolution of a concatenation is a sum, so all of it is computed at the small sizes, from coarse to fine.
-    `levels="last"` (release): F_(l-1) alone, resized, through one 3x3 convolution.
+    `levels="last"` (the authors' code): F_(l-1) alone, resized, through one 3x3 convolution.
 
     Args:
         levels: "all" or "last".
@@ -116,8 +116,8 @@ class MultiScaleFusion(keras.layers.Layer):
         if self.levels == "last":
             return self.fuse(resize_nearest(earlier[-1], size))
         kernels = ops.split(ops.convert_to_tensor(self.kernel), len(earlier), axis=2)
-        parts = zip(earlier, self.reduce, kernels, strict=True)
-        terms = [ops.conv(reduce(feature), kernel) for feature, reduce, kernel in parts]
+        triples = zip(earlier, self.reduce, kernels, strict=True)
+        terms = [ops.conv(reduce(feature), kernel) for feature, reduce, kernel in triples]
         return _sum_resized(terms, size) + self.bias
 
     def compute_output_shape(self, input_shape):
@@ -195,12 +195,12 @@ class DualAttention(keras.layers.Layer):
         self.cam_levels = cam_levels
         self.cam_filters = cam_filters
         policy = self.dtype_policy
-        parts = attention.split("+")
-        self.sam = SpatialAttention(name="sam", dtype=policy) if "sam" in parts else None
+        modules = attention.split("+")
+        self.sam = SpatialAttention(name="sam", dtype=policy) if "sam" in modules else None
         self.fusion = self.cam = None
-        if parts[-1].startswith("cam"):
+        if modules[-1].startswith("cam"):
             self.fusion = MultiScaleFusion(cam_levels, cam_filters, name="fusion", dtype=policy)
-            self.cam = ChannelAttention(int(parts[-1][-1]), name="cam", dtype=policy)
+            self.cam = ChannelAttention(int(modules[-1][-1]), name="cam", dtype=policy)
 
     def build(self, input_shape):
         if not input_shape or not isinstance(input_shape[0], tuple | list):

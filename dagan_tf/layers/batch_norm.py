@@ -1,4 +1,4 @@
-"""Batch normalisation without affine part, with the authors' constants, over the batch of all devices."""
+"""Batch normalisation without scale and shift, with the authors' constants, over the batch of all devices."""
 
 from dataclasses import dataclass
 
@@ -13,7 +13,10 @@ EPSILON = 1e-5
 
 @dataclass(eq=False)
 class Moments:
-    """Statistics of each channel. No tuple: Keras would cast its tensors to the dtype in which a layer computes."""
+    """The mean and variance of each channel.
+
+    It is no tuple, because Keras would cast a tuple's tensors to the dtype in which a layer computes.
+    """
 
     mean: object
     """float32 (C,)."""
@@ -22,7 +25,7 @@ class Moments:
 
 
 def batch_moments(x):
-    """The `Moments` of a batch (B, h, w, C), that of all replicas together."""
+    """The `Moments` of a batch (B, h, w, C): of all replicas' examples together."""
     # Replicas exchange their sums, which they cannot do in a function that is traced apart.
     moments = _moments_of_all(x) if num_replicas() > 1 else _moments(x)
     return Moments(*(with_shape(moment, x.shape[-1:]) for moment in moments))
@@ -44,7 +47,7 @@ def _normalized(x, mean, variance):
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
 class BatchNorm(keras.layers.Layer):
-    """(x - mean) / sqrt(variance + 1e-5), by channel: with those of the batch in training, with running ones else.
+    """(x - mean) / sqrt(variance + 1e-5), by channel: statistics of the batch in training, else running ones.
 
     Running statistics move by a tenth. As with `keras.layers.BatchNormalization`, which computes the same, a frozen
     layer (`trainable=False`) keeps to them. Here layers that normalise one input can share its moments.

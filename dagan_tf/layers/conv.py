@@ -6,7 +6,7 @@ from dagan_tf.backend import on_tensorflow_cpu, traced_once, with_shape
 
 
 def convolve(x, kernel, strides=1, padding=None):
-    """A zero-padded convolution.
+    """Convolves a feature map with zero padding.
 
     On TensorFlow's CPUs it is a product of the map's windows and the kernel where the kernel is much larger than the
     map: to bring such a kernel into the convolution's memory layout takes longer than to multiply by it.
@@ -28,7 +28,7 @@ def convolve(x, kernel, strides=1, padding=None):
 
 
 def pad(x, padding):
-    """The map (B, h, w, C) with so many zero rows and columns more on every side."""
+    """Adds zero rows and columns to a map (B, h, w, C) on every side."""
     return ops.pad(x, ((0, 0), (padding, padding), (padding, padding), (0, 0)))
 
 

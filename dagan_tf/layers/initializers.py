@@ -1,4 +1,4 @@
-"""The release's initialisation, shared by every convolution of both networks."""
+"""The initialisation of every convolution of both networks, as in the authors' code."""
 
 import keras
 

@@ -7,7 +7,7 @@ from dagan_tf.errors import UserError
 
 
 def resize_nearest(x, size):
-    """Nearest resizing in which output pixel i reads input pixel floor(i * present / size).
+    """Nearest-neighbour resizing in which output pixel i reads input pixel floor(i * present / size).
 
     Args:
         x: (B, H, W, C) with static H and W.
@@ -35,7 +35,7 @@ def resize_nearest(x, size):
 
 
 def _repeated(x, times):
-    """Each pixel as a rectangle of so many equal ones.
+    """Repeats each pixel as a rectangle.
 
     In one pass over memory, where `ops.repeat` takes one for each axis. The gradient is written as what it is, the sum
     over a rectangle, in the form of a pooling: the sum that backends derive takes several times as long.

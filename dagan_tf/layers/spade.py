@@ -77,8 +77,8 @@ class SPADE(keras.layers.Layer):
         b = -a * np.asarray(self.norm.moving_mean, "float64")
         result.shared[0].assign(self.shared_kernel)
         result.shared[1].assign(self.shared_bias)
-        for i, (part, one) in enumerate((("kernel", 0), ("bias", 1))):
-            gamma, beta = (np.asarray(getattr(self, f"{name}_{part}"), "float64") for name in ("gamma", "beta"))
+        for i, (suffix, one) in enumerate((("kernel", 0), ("bias", 1))):
+            gamma, beta = (np.asarray(getattr(self, f"{name}_{suffix}"), "float64") for name in ("gamma", "beta"))
             result.scale[i].assign((one + gamma) * a)
             result.shift[i].assign((one + gamma) * b + beta)
         return result
@@ -152,9 +152,9 @@ class SPADEResBlock(keras.layers.Layer):
         )
         result.learned_shortcut = self.learned_shortcut
         for name in ("0", "1", "s") if self.learned_shortcut else ("0", "1"):
-            for part in (f"norm_{name}", f"conv_{name}"):
+            for layer in (f"norm_{name}", f"conv_{name}"):
                 with keras.name_scope(self.name):  # as `build` opens it: weights get paths of their own
-                    setattr(result, part, getattr(self, part).folded(dtype))
+                    setattr(result, layer, getattr(self, layer).folded(dtype))
         result.built = True
         return result
 

@@ -16,7 +16,7 @@ POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 
 
 class _LabelMapToImage(keras.Model):
-    """What `Generator` and `FoldedGenerator` share: all but the backbone's class.
+    """The common base of `Generator` and `FoldedGenerator`: all but the backbone's class.
 
     Args:
         config: a `ModelConfig`.
@@ -146,7 +146,7 @@ class Generator(_LabelMapToImage):
         config, policy = self.config.replace(image_size=image_size or self.config.image_size), POLICIES[precision]
         backbone = self.backbone.folded(config, policy)
         result = FoldedGenerator(config, semantics or self.semantics, backbone, name="generator", dtype=policy)
-        for part in ("attention", "conv_img"):
-            for target, source in zip(getattr(result, part).weights, getattr(self, part).weights, strict=True):
+        for name in ("attention", "conv_img"):
+            for target, source in zip(getattr(result, name).weights, getattr(self, name).weights, strict=True):
                 target.assign(source)
         return result

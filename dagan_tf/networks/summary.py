@@ -30,10 +30,10 @@ def parameter_table(config):
 def _generator_rows(generator):
     height, width = generator.config.image_size
     last = generator.backbone.stages[-1]
-    parts = generator.backbone.layers_by_stage()
-    parts += [(last._replace(name="attention"), generator.attention)]
-    parts += [(last._replace(name="conv_img", filters=3), generator.conv_img)]
-    for stage, layer in parts:
+    layers = generator.backbone.layers_by_stage()
+    layers += [(last._replace(name="attention"), generator.attention)]
+    layers += [(last._replace(name="conv_img", filters=3), generator.conv_img)]
+    for stage, layer in layers:
         shape = (height // stage.factor, width // stage.factor, stage.filters)
         yield f"  {stage.name}", str(shape), count_parameters(layer)
 

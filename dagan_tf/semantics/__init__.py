@@ -1,4 +1,4 @@
-"""Label map (+ instance map) -> the semantic maps, one level per resolution, that every SPADE layer reads.
+"""The label map as SPADE layers read it: one level per resolution, with instance edges where they are used.
 
 A *level* does two things with the label map at one resolution: it convolves it with a kernel, and it modulates features
 by the scale and shift that SPADE's convolutions make of it. Layers ask their level and do not know how it computes.

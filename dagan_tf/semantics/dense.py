@@ -1,4 +1,4 @@
-"""The level that convolves one-hot maps: every backend, XLA, TFLite."""
+"""Dense semantics: the level that convolves one-hot maps, for every backend, XLA and TFLite."""
 
 from typing import NamedTuple
 
@@ -23,7 +23,7 @@ class DenseLevel(NamedTuple):
         return tuple(self.one_hot.shape[1:3])
 
     def convolve(self, kernel, bias, strides=1, padding=None):
-        """The one-hot map's zero-padded convolution.
+        """Convolves the one-hot map with zero padding.
 
         Args:
             kernel: (k, k, S, F), bias: (F,).
@@ -36,7 +36,7 @@ class DenseLevel(NamedTuple):
         return convolve(self.one_hot, kernel, bias, strides, padding)
 
     def modulate(self, x, shared, scale, shift):
-        """x * scale + shift, both two convolutions of the map on a hidden layer with ReLU, which they share.
+        """Modulates x: x * scale + shift, each a convolution of one hidden layer, relu(convolution of the map).
 
         Args:
             x: (B, H, W, C).
@@ -64,9 +64,9 @@ def convolve(one_hot, kernel, bias, strides=1, padding=None):
 
 def modulate(one_hot, x, shared, scale, shift):
     """The modulation of `DenseLevel.modulate`, by a one-hot map (B, H, W, S)."""
-    # One convolution reads the hidden layer once.
+    # One convolution for both, so that the hidden layer is read once.
     kernel, bias = (ops.concatenate(pair, axis=-1) for pair in zip(scale, shift, strict=True))
     hidden = ops.cast(ops.relu(convolve(one_hot, *shared)), kernel.dtype)
     both = add_bias(ops.cast(ops.conv(hidden, kernel, padding="same"), bias.dtype), bias)
-    scale, shift = ops.split(both, 2, axis=-1)  # whose gradient is one concatenation; a slice's is two pads
+    scale, shift = ops.split(both, 2, axis=-1)  # the gradient of a split is one concatenation, of two slices two pads
     return ops.cast(ops.cast(x, scale.dtype) * scale + shift, x.dtype)

@@ -1,4 +1,4 @@
-"""Label maps (+ instance maps) to one-hot maps and levels."""
+"""Label maps, with instance maps where they are used, as one-hot maps and levels."""
 
 import keras
 from keras import ops
@@ -10,7 +10,7 @@ from dagan_tf.semantics.dense import DenseLevel
 
 
 def instance_edges(instance_map):
-    """Borders of instances.
+    """Marks the borders of instances.
 
     Args:
         instance_map: (B, H, W) integers.
@@ -50,7 +50,7 @@ class Semantics:
 
     @classmethod
     def from_inputs(cls, inputs, config, dtype="float32", kind="auto"):
-        """The semantics of a batch dictionary with `"label"` and, if `config.use_instance_edges`, `"instance"`.
+        """Makes the semantics of a batch dictionary with `"label"` and, if `config.use_instance_edges`, `"instance"`.
 
         Raises:
             UserError: the network needs an instance map and there is none, or the label map is not (B, H, W) with the
@@ -61,7 +61,7 @@ class Semantics:
         if len(label_map.shape) != 3 or any(size not in (None, expected) for size, expected in sizes):
             height, width = config.image_size
             raise UserError(
-                f'"label" must be a batch of label maps (B, {height}, {width}), the image_size that this network was '
+                f'"label" must be a batch of label maps (B, {height}, {width}), the `image_size` that this network was '
                 f"built with. Received: shape {tuple(label_map.shape)}."
             )
         if config.use_instance_edges and inputs.get("instance") is None:
@@ -84,7 +84,7 @@ class Semantics:
         """The level at 1/factor of the label map's size.
 
         Raises:
-            UserError: a patch table was asked for where there can be none.
+            UserError: `kind` is "patch_table" where there can be no patch table.
         """
         if factor not in self._levels:
             self._levels[factor] = self._make_level(factor)
@@ -94,7 +94,7 @@ class Semantics:
         obstacle = "dense semantics" if self.kind == "dense" else self._obstacle()
         if obstacle and self.kind == "patch_table":
             raise UserError(
-                f"semantics='patch_table' needs TensorFlow without XLA. Received: {obstacle}. Give 'auto' or 'dense'."
+                f"`semantics` patch_table needs TensorFlow without XLA. Received: {obstacle}. Give auto or dense."
             )
         if obstacle:
             return DenseLevel(self.one_hot(factor))

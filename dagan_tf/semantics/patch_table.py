@@ -1,8 +1,9 @@
-"""The level that computes each distinct patch of the label map once: exact, on TensorFlow, where shapes may be dynamic.
+"""The level that computes each distinct patch of the label map once: exact, with TensorFlow, for any shape.
 
 SPADE's two 3x3 convolutions of the label map see 5x5 ids and nothing else, and real maps have few distinct 5x5 patches
 (benchmarks/README.md has how many). So the hidden layer is computed for each distinct 3x3 patch, scale and shift for
-each distinct 5x5 patch (`patches` numbers both), and pixels look their values up. An instance edge is a part of the id.
+each distinct 5x5 patch (`patches` numbers both), and pixels look their values up. An id also says whether its pixel is
+on an instance edge.
 
 The numbers are those of the dense level but for the order of sums. Where patches do not repeat, as on noise, the level
 convolves the one-hot map.
@@ -53,11 +54,11 @@ class PatchTableLevel(NamedTuple):
         around = [[0, 0], [padding, padding], [padding, padding]]
         ids, values = tf.pad(self.ids, around, constant_values=channels), _embedding(kernel)
         windows = [slice(i, i - size + 1 or None, strides) for i in range(size)]
-        parts = tf.stack([ids[:, rows, columns] for rows in windows for columns in windows], axis=-1)
-        parts += tf.range(size * size) * (2 * channels + 2)
-        places = tf.shape(parts)[:-1]
+        rows = tf.stack([ids[:, vertical, horizontal] for vertical in windows for horizontal in windows], axis=-1)
+        rows += tf.range(size * size) * (2 * channels + 2)
+        places = tf.shape(rows)[:-1]
         owners = tf.repeat(tf.range(tf.reduce_prod(places)), size * size)
-        sums = sums_of_rows(tf.reshape(values, [-1, filters]), tf.reshape(parts, [-1]), owners)
+        sums = sums_of_rows(tf.reshape(values, [-1, filters]), tf.reshape(rows, [-1]), owners)
         sums = tf.reshape(sums, tf.concat([places, [filters]], axis=0)) + tf.cast(bias, tf.float32)
         return tf.cast(sums, kernel.dtype)
 

@@ -67,10 +67,10 @@ def distinct_triples(numbers, count, axis):
 class Patches(NamedTuple):
     """The distinct 3x3 patches of a map of numbers and where they occur."""
 
-    parts: tf.Tensor
+    rows: tf.Tensor
     """int32 (9n,): the nine numbers of each patch, row by row, plus `count` times the place 0..8."""
     owners: tf.Tensor
-    """int32 (9n,): to which patch each of `parts` belongs."""
+    """int32 (9n,): to which patch each of `rows` belongs."""
     index: tf.Tensor
     """int32 (B, h, w): which patch is around a place."""
     count: tf.Tensor
@@ -84,7 +84,7 @@ class Patches(NamedTuple):
         Args:
             values: (9, count, F): what a number gives at each place.
         """
-        return sums_of_rows(tf.reshape(values, [-1, tf.shape(values)[2]]), self.parts, self.owners)
+        return sums_of_rows(tf.reshape(values, [-1, tf.shape(values)[2]]), self.rows, self.owners)
 
 
 def distinct_patches(numbers, count, outside):
@@ -101,7 +101,7 @@ def distinct_patches(numbers, count, outside):
     padded = tf.pad(numbers, [[0, 0], [1, 1], [1, 1]], constant_values=outside)
     rows = distinct_triples(padded, tf.cast(count, tf.int64), axis=2)
     patches = distinct_triples(rows.index, tf.shape(rows.digits, tf.int64)[0], axis=1)
-    parts = tf.reshape(tf.gather(rows.digits, patches.digits), [-1, 9]) + tf.range(9) * count
-    distinct = tf.shape(parts)[0]
+    members = tf.reshape(tf.gather(rows.digits, patches.digits), [-1, 9]) + tf.range(9) * count
+    distinct = tf.shape(members)[0]
     owners = tf.repeat(tf.range(distinct), 9)
-    return Patches(tf.reshape(parts, [-1]), owners, patches.index, distinct, rows.fits & patches.fits)
+    return Patches(tf.reshape(members, [-1]), owners, patches.index, distinct, rows.fits & patches.fits)

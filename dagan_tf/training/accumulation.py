@@ -8,13 +8,14 @@ from dagan_tf.errors import UserError
 def mean_over_micro_batches(function, batch, count, after=()):
     """The mean of a function's results over the micro-batches of a batch, computed one after the other.
 
-    Micro-batch p of n holds the examples p, p + n, p + 2n, ...: the same examples of a global batch, in whatever way
-    replicas share it.
+    Micro-batch p of n holds the examples p, p + n, p + 2n, ...: the same examples of a global batch, however many
+    replicas divide it.
 
     Args:
         function: of a batch to a nest of float tensors, its losses and gradients.
         batch: a dictionary of tensors (B, ...).
-        count: how many there are; B must be a multiple, which is checked when the step runs if B is not known before.
+        count: how many micro-batches there are; B must be a multiple, which is checked when the step runs if B is not
+            known before.
         after: tensors that the first micro-batch waits for.
 
     Returns:
@@ -36,9 +37,9 @@ def mean_over_micro_batches(function, batch, count, after=()):
 
 
 def _divided(value, count):
-    """Examples (B, ...) as (B / count, count, ...)."""
+    """Divides examples: (B, ...) to (B / count, count, ...)."""
     value = tf.convert_to_tensor(value)
-    message = f"A device divides its examples of a batch into {count} micro-batches: expected a multiple of {count}."
+    message = f"`accumulate` divides a device's examples into {count} micro-batches: expected a multiple of {count}."
     size = value.shape[0]
     if size is None:
         size = tf.shape(value)[0]
@@ -51,22 +52,23 @@ def _divided(value, count):
 
 
 def _add_in_a_loop(compute, count, total):
-    """One graph for all micro-batches, and the only form in which XLA keeps one of them in memory."""
+    """Adds up in a loop of the graph: one graph for all micro-batches, and XLA keeps only one of them in memory."""
 
     def add(i, total):
         return i + 1, tf.nest.map_structure(tf.add, total, compute(i))
 
-    # Else the second micro-batch, which needs no sum before its end, begins beside the first.
+    # Without this edge the second micro-batch, which needs the sum only at its end, begins beside the first, and both
+    # are in memory.
     with tf.control_dependencies([tf.group(*tf.nest.flatten(total))]):
         second = tf.constant(1)
     return tf.while_loop(lambda i, total: i < count, add, (second, total), parallel_iterations=1)[1]
 
 
 def _add_in_a_row(compute, count, total):
-    """For a strategy's replicas, which agree on variables and sums: TensorFlow refuses their merge calls in a loop."""
+    """Adds up without a loop, for replicas of a strategy: TensorFlow refuses their merge calls inside a loop."""
     for i in range(1, count):
-        # Else a graph computes all micro-batches at once, and holds all of their activations and kernels. A group,
-        # because each operator of a micro-batch gets an edge to each tensor that is named here.
+        # Without this edge the graph computes all micro-batches at once and holds all of their activations. The tensors
+        # are grouped, because each operator of a micro-batch gets an edge to each tensor that is named here.
         with tf.control_dependencies([tf.group(*tf.nest.flatten(total))]):
             total = tf.nest.map_structure(tf.add, total, compute(i))
     return total

@@ -9,7 +9,8 @@ class FusedAdam(keras.optimizers.Adam):
     """`keras.optimizers.Adam` with its arguments, variables and numbers, in one pass over memory instead of a dozen."""
 
     def apply(self, grads, trainable_variables=None):
-        # The same for all variables: computed here they are a few nodes of a step's graph, not a thousand.
+        # These are the same for all variables. Computed here, and not for each variable, they are a few nodes of a
+        # step's graph instead of a thousand.
         step = tf.cast(self.iterations.value + 1, tf.float32)
         self._beta_1, self._beta_2, self._epsilon = (tf.constant(x) for x in (self.beta_1, self.beta_2, self.epsilon))
         self._beta_1_power, self._beta_2_power = tf.pow(self._beta_1, step), tf.pow(self._beta_2, step)

@@ -1,16 +1,16 @@
-"""What the replicas of a step have to agree on. Without a strategy each function returns what it is given."""
+"""Sums and checks over the replicas of a step. Without a strategy each function returns what it is given."""
 
 import tensorflow as tf
 
 
 def mean_over_replicas(values):
-    """The means over replicas of a dictionary of float scalars; every replica has to ask."""
+    """The means over replicas of a dictionary of float scalars; every replica has to call it."""
     context = tf.distribute.get_replica_context()
     return values if context.num_replicas_in_sync == 1 else context.all_reduce(tf.distribute.ReduceOp.MEAN, values)
 
 
 def finite_together(gradients):
-    """The gradients; NaN on every replica if one of any replica's is not finite.
+    """Gives the gradients, all NaN on every replica if any replica has one that is not finite.
 
     Keras' `LossScaleOptimizer` skips a step by what the first replica has, before gradients are summed: an overflow on
     another one would go into the weights of all.

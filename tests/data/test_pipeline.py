@@ -235,16 +235,16 @@ def test_an_iterator_ends_at_once():
 @pytest.mark.parametrize(("hosts", "replicas"), [(1, 4), (2, 2), (2, 4)])
 @pytest.mark.parametrize("start_step", [0, 1])
 def test_hosts_and_replicas_share_every_global_batch(hosts, replicas, start_step):
-    """Put together again, the shares of a step are the batch that one device gets, example by example."""
+    """Put together again, the hosts' batches of a step are the batch that one device gets, example by example."""
     pipeline = training(Examples(19), batch_size=8)
     for name, count in (("epoch", None), ("stream", 5)):
         whole = batches(getattr(pipeline, name)(1, start_step), count)
-        shares = []
+        hosts_batches = []
         for host in range(hosts):
             dataset = getattr(pipeline.for_host(host, hosts, replicas), name)(1, start_step)
-            shares.append(first_pixels(batches(dataset, count and count * replicas // hosts)))
+            hosts_batches.append(first_pixels(batches(dataset, count and count * replicas // hosts)))
         own = 8 // hosts
-        found = [p for step in range(len(whole)) for share in shares for p in share[step * own : (step + 1) * own]]
+        found = [p for step in range(len(whole)) for one in hosts_batches for p in one[step * own : (step + 1) * own]]
         assert found == first_pixels(whole)
     assert pipeline.for_host(0, hosts, replicas).epoch().element_spec["label"].shape == (8 // replicas, *SIZE)
 

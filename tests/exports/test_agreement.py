@@ -139,7 +139,7 @@ def test_tflite(model):
     assert_agrees(image, model.image)
 
 
-def test_golden_pictures_are_the_releases(golden_model):
+def test_golden_pictures_are_the_authors(golden_model):
     values = golden.values()
     generator = golden_model.generator.folded()
     assert np.abs(np.asarray(generator({"label": values["label"]})) - values["image_eval"]).max() < 1e-4

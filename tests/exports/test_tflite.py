@@ -87,7 +87,7 @@ def test_instance_edges():
 
 
 def test_the_patch_table_is_refused():
-    with pytest.raises(UserError, match=r"semantics 'dense', received 'auto'.*makes one"):
+    with pytest.raises(UserError, match=r"`semantics` dense. Received: auto.*makes one"):
         next(tflite.convert(FoldedGenerator(SMALL)))
 
 

@@ -1,4 +1,4 @@
-"""Golden values of the released networks on drawn rectangles, and the weights they were computed with.
+"""Golden values of the authors' PyTorch networks on drawn rectangles, and the weights they were computed with.
 
 The arrays are a copy of the project's reference recording, with the larger intermediate features cut to the first of
 the two examples. They are values only. Weights are drawn by name, so that none need be stored.
@@ -47,7 +47,7 @@ def _draw(full_name, shape):
 
 
 def reference_weights(part):
-    """The drawn weights of "generator" or "discriminator": the release's names to arrays in PyTorch's layout."""
+    """The drawn weights of "generator" or "discriminator": PyTorch's names to arrays in PyTorch's layout."""
     prefix = {"generator": "G.", "discriminator": "D."}[part]
     state = {name: _draw(prefix + name, tuple(shape)) for name, shape in description()[part].items()}
     for name in [name for name in state if name.endswith("weight_orig")]:

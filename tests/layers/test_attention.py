@@ -75,12 +75,12 @@ def numpy_channel(layer, fused, last):
 
 def numpy_dual(layer, features):
     last = features[-1]
-    parts = []
+    terms = []
     if "sam" in layer.attention:
-        parts.append(numpy_spatial(layer.sam, last))
+        terms.append(numpy_spatial(layer.sam, last))
     if "cam" in layer.attention:
-        parts.append(numpy_channel(layer.cam, numpy_fusion(layer.fusion, features), last))
-    return sum(parts) if parts else last
+        terms.append(numpy_channel(layer.cam, numpy_fusion(layer.fusion, features), last))
+    return sum(terms) if terms else last
 
 
 def close(actual, expected):

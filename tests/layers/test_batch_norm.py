@@ -115,9 +115,9 @@ def step(x, u):
         loss = tf.reduce_sum(norm(x, training=True) * u)
     return tape.gradient(loss, x)
 
-shares = [slice(0, 1), slice(1, 3)]  # an uneven last batch
+slices = [slice(0, 1), slice(1, 3)]  # an uneven last batch
 inputs = [strategy.experimental_distribute_values_from_function(
-    lambda context: tf.constant(a[shares[context.replica_id_in_sync_group]])) for a in (x, u)]
+    lambda context: tf.constant(a[slices[context.replica_id_in_sync_group]])) for a in (x, u)]
 gradients = strategy.experimental_local_results(strategy.run(step, args=inputs))
 print(json.dumps([np.concatenate([g.numpy() for g in gradients]).tolist(), norm.moving_mean.numpy().tolist(),
     norm.moving_variance.numpy().tolist()]))

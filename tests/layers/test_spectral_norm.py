@@ -33,7 +33,7 @@ def sigma(layer):
     return float(np.mean(layer.kernel / layer.normalized_kernel()))
 
 
-def release_matrix(layer):
+def pytorch_matrix(layer):
     """(out, -1), as in the published definition: the transpose of the one that the layer works with."""
     kernel = np.asarray(layer.kernel, "float64")
     return np.moveaxis(kernel, -1, 0).reshape(kernel.shape[-1], -1)
@@ -85,7 +85,7 @@ def test_sigma_after_training_calls(shape):
 def test_a_training_call_is_one_power_iteration_before_use():
     layer, x = build(3, 4, 6), images(4)
     for _ in range(3):
-        matrix = release_matrix(layer)
+        matrix = pytorch_matrix(layer)
         u, v = numpy_power_iteration(matrix, np.asarray(layer.u, "float64"))
         output = layer(x, training=True)
         np.testing.assert_allclose(layer.u, u, atol=1e-6)

@@ -1,6 +1,6 @@
-"""The generator against Table 3 of the paper, the release's layout and the release's initialisation.
+"""The generator against Table 3 of the paper, the authors' layout and initialisation.
 
-Table 3 gives parameters in millions; the exact counts are those of the release's networks, which it rounds. They do
+Table 3 gives parameters in millions; the exact counts are those of the authors' networks, which it rounds. They do
 not depend on the image size, so the networks of full width are built at the smallest size that their depth permits.
 """
 
@@ -19,7 +19,7 @@ from dagan_tf.presets import PRESETS
 
 RELEASE = {"facades": 92_445_333, "cityscapes": 93_134_229, "ade20k": 96_578_709, "celebamask_hq": 92_625_045}
 GAUGAN = {"facades": 92_359_107, "cityscapes": 93_048_003, "ade20k": 96_492_483, "celebamask_hq": 92_538_819}
-# Per level of channels c: c * 16 + 16; their fusion: 96 * 64 + 64. The 3x3 convolution of the release: 128 -> 64.
+# Per level of channels c: c * 16 + 16; their fusion: 96 * 64 + 64. The 3x3 convolution of the authors' code: 128 -> 64.
 FUSION_ALL = (1024 + 1024 + 1024 + 512 + 256 + 128) * 16 + 6 * 16 + 96 * 64 + 64
 FUSION_LAST = 9 * 128 * 64 + 64
 
@@ -40,7 +40,7 @@ def counts(dataset, attention="sam+cam2", cam_levels="last"):
 
 
 @pytest.mark.parametrize("dataset", RELEASE)
-def test_parameters_of_the_release(dataset):
+def test_parameters_of_the_authors_code(dataset):
     assert counts(dataset)[0] == RELEASE[dataset]
 
 
@@ -55,7 +55,7 @@ def test_parameters_of_a_network_built_without_attention():
 
 
 def test_parameters_with_every_level_fused():
-    """The paper's Eq. 5 with 16 channels a level is 4000 parameters smaller than the release's one level.
+    """The paper's Eq. 5 with 16 channels a level is 4000 parameters smaller than the authors' one level.
 
     In millions that is the same number with one decimal for all four datasets; with two decimals it is the same for
     Cityscapes only.
@@ -98,7 +98,7 @@ def shared():
 
 
 LAYOUTS = {
-    # Size over output size and filters over base filters, block by block, from the table of the release.
+    # Size over output size and filters over base filters, block by block, as in the authors' code.
     "normal": [(32, 16), (16, 16), (16, 16), (8, 8), (4, 4), (2, 2), (1, 1)],
     "more": [(64, 16), (32, 16), (16, 16), (8, 8), (4, 4), (2, 2), (1, 1)],
     "most": [(128, 16), (64, 16), (32, 16), (16, 8), (8, 4), (4, 2), (2, 1), (1, 0.5)],
@@ -111,7 +111,7 @@ def test_layout(depth):
     config = small(depth=depth, image_size=(factor, 2 * factor))
     network = Generator(config, name="generator")
     features = network.features(inputs(config, batch=1))
-    expected = [(1, factor // f, 2 * factor // f, int(4 * share)) for f, share in LAYOUTS[depth]]
+    expected = [(1, factor // f, 2 * factor // f, int(4 * width)) for f, width in LAYOUTS[depth]]
     assert [tuple(feature.shape) for feature in features] == expected
     names = ["head_0", "middle_0", "middle_1", "up_0", "up_1", "up_2", "up_3", "up_4"]
     assert [block.name for block in network.backbone.blocks] == names[: len(expected)]

@@ -1,4 +1,4 @@
-"""The networks against values recorded from the released PyTorch networks, weights converted by `release`."""
+"""The networks against values recorded from the authors' PyTorch networks, weights converted by `networks.pytorch`."""
 
 import keras
 import numpy as np
@@ -85,14 +85,14 @@ def test_picture_and_state_of_a_training_pass(model, values):
     head = model.generator.backbone.blocks[0]
     assert difference(head.conv_0.u, values["u_after_head_0_conv_0"]) < 1e-5
     assert difference(head.norm_0.norm.moving_mean, values["running_mean_after_head_0_norm_0"]) < 1e-5
-    pixels = 2 * 2 * 2  # Keras keeps the biased variance, the release the unbiased one of n/(n-1) times
+    pixels = 2 * 2 * 2  # Keras keeps the biased variance, PyTorch the unbiased one of n/(n-1) times
     old = golden.reference_weights("generator")["head_0.norm_0.param_free_norm.running_var"]
     expected = 0.9 * old + (values["running_var_after_head_0_norm_0"] - 0.9 * old) * (pixels - 1) / pixels
     assert difference(head.norm_0.norm.moving_variance, expected) < 1e-5
 
 
 def generator_step(model, values):
-    """The losses of one generator step and their gradient by the release's parameter names."""
+    """The losses of one generator step and their gradient by the parameters' names in PyTorch."""
     batch = {"label": tf.constant(values["label"]), "image": tf.constant(values["real"])}
     with tf.GradientTape() as tape:
         fake = model.generator({"label": batch["label"]}, training=True)

@@ -86,7 +86,7 @@ def test_missing_instance_map(inputs):
 
 
 KINDS = [("auto", PatchTableLevel), ("patch_table", PatchTableLevel), ("dense", DenseLevel)]
-NO_TABLE = r"semantics='patch_table' needs TensorFlow without XLA\. Received: {}\. Give 'auto' or 'dense'\."
+NO_PATCH_TABLE = r"`semantics` patch_table needs TensorFlow without XLA\. Received: {}\. Give auto or dense\."
 
 
 def level(kind, labels=None, factor=1):
@@ -141,7 +141,7 @@ def test_xla_gets_a_dense_level(kind):
 
 
 def test_xla_cannot_have_a_table():
-    with pytest.raises(UserError, match=NO_TABLE.format("XLA")):
+    with pytest.raises(UserError, match=NO_PATCH_TABLE.format("XLA")):
         trace("patch_table", jit_compile=True)
 
 
@@ -173,7 +173,7 @@ def clusters_for_xla(request, monkeypatch):
 @pytest.mark.usefixtures("clusters_for_xla")
 def test_clusters_for_xla_get_a_dense_level():
     assert trace("auto") == [DenseLevel]
-    with pytest.raises(UserError, match=NO_TABLE.format("XLA")):
+    with pytest.raises(UserError, match=NO_PATCH_TABLE.format("XLA")):
         trace("patch_table")
 
 
@@ -182,13 +182,13 @@ def test_a_symbolic_map_gets_a_dense_level():
     result = level("auto", symbolic, factor=2)
     assert isinstance(result, DenseLevel)
     assert result.one_hot.shape == (None, 4, 6, CLASSES)
-    with pytest.raises(UserError, match=NO_TABLE.format("a symbolic Keras tensor")):
+    with pytest.raises(UserError, match=NO_PATCH_TABLE.format("a symbolic Keras tensor")):
         level("patch_table", symbolic)
 
 
 def test_another_backend_gets_a_dense_level(monkeypatch):
-    """It is asked for its name before anything of the table is imported."""
+    """It is asked for its name before anything of the patch table is imported."""
     monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
     assert isinstance(level("auto"), DenseLevel)
-    with pytest.raises(UserError, match=NO_TABLE.format("the backend jax")):
+    with pytest.raises(UserError, match=NO_PATCH_TABLE.format("the backend jax")):
         level("patch_table")

@@ -1,4 +1,4 @@
-"""The table of distinct patches against NumPy, which knows nothing of patches, and against the dense level."""
+"""The patch table against NumPy, which knows nothing of patches, and against the dense level."""
 
 import numpy as np
 import pytest

@@ -49,7 +49,7 @@ def test_distinct_patches(numbers, count, outside):
     """What is outside may be a number that is also inside."""
     patches = distinct_patches(tf.constant(numbers, "int32"), count, outside)
     padded = np.pad(numbers, ((0, 0), (1, 1), (1, 1)), constant_values=outside)
-    contents = np.reshape(patches.parts, (-1, 9)) - count * np.arange(9)
+    contents = np.reshape(patches.rows, (-1, 9)) - count * np.arange(9)
     assert_numbered(patches.index, contents, windows(padded, (3, 3)))
     assert patches.count == len(contents)
     np.testing.assert_array_equal(patches.owners, np.repeat(np.arange(len(contents)), 9))
@@ -89,7 +89,7 @@ def test_the_drawn_example():
     ids = tf.constant([[[0, 0, 0, 1]] * 4])
     patches = distinct_patches(ids, 3, 2)
     assert patches.index[0].numpy().tolist() == [[0, 1, 2, 3], [4, 5, 6, 7], [4, 5, 6, 7], [8, 9, 10, 11]]
-    contents = np.reshape(patches.parts, (-1, 3, 3)) - 3 * np.arange(9).reshape(3, 3)
+    contents = np.reshape(patches.rows, (-1, 3, 3)) - 3 * np.arange(9).reshape(3, 3)
     assert contents[0].tolist() == [[2, 2, 2], [2, 0, 0], [2, 0, 0]]
     assert contents[6].tolist() == [[0, 0, 1]] * 3
     wide = distinct_patches(patches.index, patches.count + 1, patches.count)

@@ -9,15 +9,15 @@ from tests.semantics.helpers import assert_near
 
 def test_sums_of_rows_and_their_gradient():
     rng = np.random.default_rng(9)
-    parts, owners = np.sort(rng.integers(11, size=(6, 4)), axis=1).astype("int32"), np.repeat(np.arange(6), 4)
-    parts[parts == 7] = 8  # which nobody has
+    rows, owners = np.sort(rng.integers(11, size=(6, 4)), axis=1).astype("int32"), np.repeat(np.arange(6), 4)
+    rows[rows == 7] = 8  # which nobody has
     values, weights = (rng.normal(size=(n, 3)).astype("float32") for n in (11, 6))
     with tf.GradientTape() as tape:
         variable = tf.Variable(values)
-        sums = sums_of_rows(variable, parts.ravel(), owners.astype("int32"))
+        sums = sums_of_rows(variable, rows.ravel(), owners.astype("int32"))
     expected = np.zeros_like(values)
-    np.add.at(expected, parts.ravel(), weights[owners])
-    assert_near(sums, values[parts].sum(1))
+    np.add.at(expected, rows.ravel(), weights[owners])
+    assert_near(sums, values[rows].sum(1))
     assert_near(tape.gradient(sums, variable, output_gradients=weights), expected)
 
 

@@ -1,6 +1,8 @@
 """The soak of `benchmarks/soak.py`, shortened: a real process, clients, malformed requests, a new version."""
 
-from benchmarks.soak import BAD, GOOD, soak
+from soak import soak
+from soak_good import GOOD
+from soak_malformed import BAD
 
 
 def test_every_request_gets_its_right_answer():

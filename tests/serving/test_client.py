@@ -1,7 +1,6 @@
-"""`serving/client.py` against a gRPC server of the test's own, over a real socket."""
+"""`serving/client.py` and the modules beside it against a gRPC server of the test's own, over a real socket."""
 
 import concurrent.futures
-import importlib.util
 import io
 import os
 import re
@@ -13,6 +12,9 @@ import sys
 import threading
 import types
 
+import client
+import client_calls
+import client_load
 import grpc
 import numpy as np
 import pytest
@@ -22,9 +24,6 @@ from PIL import Image
 from tests.helpers import ROOT, run_python
 from tests.server.helpers import serving
 
-SPEC = importlib.util.spec_from_file_location("serving_client", ROOT / "serving/client.py")
-client = importlib.util.module_from_spec(SPEC)
-SPEC.loader.exec_module(client)
 STATES = {"AVAILABLE": 30, "LOADING": 20, "END": 50}
 
 
@@ -48,7 +47,7 @@ def picture_of(request):
 
 @pytest.fixture(scope="module")
 def protos():
-    return client.libraries()
+    return client_calls.libraries()
 
 
 @pytest.fixture(scope="module")
@@ -352,13 +351,13 @@ class TestLoad:
         assert int(re.search(r"^ok +(\d+)$", out, re.MULTILINE).group(1)) >= 20
 
     def test_all_failed_leaves_no_latencies(self):
-        rows = client.table([(0.1, client.ClientError("full", code="RESOURCE_EXHAUSTED"))], 1.0)
+        rows = client_load.table([(0.1, client.ClientError("full", code="RESOURCE_EXHAUSTED"))], 1.0)
         assert "latency" not in rows
 
     def test_percentiles_are_nearest_ranks(self):
         values = list(range(1, 101))
-        assert [client.percentile(values, p) for p in (50, 90, 95, 99)] == [50, 90, 95, 99]
-        assert client.percentile([5], 50) == client.percentile([5], 99) == 5
+        assert [client_load.percentile(values, p) for p in (50, 90, 95, 99)] == [50, 90, 95, 99]
+        assert client_load.percentile([5], 50) == client_load.percentile([5], 99) == 5
 
 
 class TestStatus:
@@ -429,11 +428,12 @@ def test_tls(protos, facades, labels, tmp_path):
 
 def test_help_and_wrong_use_need_no_tensorflow():
     script = """
-import contextlib, runpy, sys
-main = runpy.run_path(sys.argv[1])["main"]
+import contextlib, sys
+sys.path.insert(0, sys.argv[1])
+from client import main
 with contextlib.suppress(SystemExit):
     main(["--help"])
 assert main(["--model", "facades", "--label", "none.png", "--output", "p.png"]) == 2
 assert not [name for name in ("tensorflow", "grpc", "numpy") if name in sys.modules]
 """
-    assert "--version-label" in run_python(script, ROOT / "serving/client.py")
+    assert "--version-label" in run_python(script, ROOT / "serving")

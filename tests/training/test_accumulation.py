@@ -13,18 +13,20 @@ from tests.training.test_dagan import make_batch, make_model
 
 def test_micro_batches_do_not_depend_on_the_number_of_replicas():
     """On any number of them a micro-batch holds the same examples of the global batch."""
-    parts = {}
+    in_micro_batches = {}
     for replicas in (1, 2, 4):
         seen = [[] for _ in range(2)]
-        for share in np.split(np.arange(8), replicas):
+        for examples in np.split(np.arange(8), replicas):
             found = []
             mean_over_micro_batches(
-                lambda part, found=found: found.append(part["x"].numpy()) or 0.0, {"x": tf.constant(share)}, 2
+                lambda micro_batch, found=found: found.append(micro_batch["x"].numpy()) or 0.0,
+                {"x": tf.constant(examples)},
+                2,
             )
             for whole, own in zip(seen, found, strict=True):
                 whole += own.tolist()
-        parts[replicas] = seen
-    assert parts[1] == parts[2] == parts[4] == [[0, 2, 4, 6], [1, 3, 5, 7]]
+        in_micro_batches[replicas] = seen
+    assert in_micro_batches[1] == in_micro_batches[2] == in_micro_batches[4] == [[0, 2, 4, 6], [1, 3, 5, 7]]
 
 
 def test_the_mean_of_a_nest():
@@ -40,7 +42,7 @@ def test_a_micro_batch_of_replicas_waits_for_the_one_before_with_all_that_it_com
 
     @tf.function
     def step(x):
-        return _add_in_a_row(lambda part: tf.square(kernel, name="square") * part, 3, x)
+        return _add_in_a_row(lambda micro_batch: tf.square(kernel, name="square") * micro_batch, 3, x)
 
     graph = step.get_concrete_function(tf.TensorSpec([])).graph
     sums = [op for op in graph.get_operations() if op.type == "AddV2"]
@@ -56,7 +58,7 @@ def test_the_loop_begins_when_the_first_micro_batch_has_ended():
 
     @tf.function
     def step(x):
-        return mean_over_micro_batches(lambda part: tf.reduce_sum(part["x"] ** 2), {"x": x}, 2)
+        return mean_over_micro_batches(lambda micro_batch: tf.reduce_sum(micro_batch["x"] ** 2), {"x": x}, 2)
 
     graph = step.get_concrete_function(tf.TensorSpec([4])).graph
     (loop,) = (op for op in graph.get_operations() if op.type in ("While", "StatelessWhile"))
@@ -88,12 +90,12 @@ print(sum(map(int, re.findall(r"size (\\d+), preallocated-temp", plan.read_text(
 
 def test_a_compiled_step_in_micro_batches_takes_the_memory_of_one(tmp_path):
     """By XLA's own plan: it knows nothing of control edges."""
-    whole, parts = (
+    whole, divided = (
         int(run_python(TEMPORARIES, count, tmp_path / str(count), XLA_FLAGS=f"--xla_dump_to={tmp_path / str(count)}"))
         for count in (1, 8)
     )
     assert whole >= 8 * 64 * 64 * 4
-    assert parts < 1.1 * whole / 8
+    assert divided < 1.1 * whole / 8
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_one_step_in_micro_batches_is_written_out(semantics, options):
         each.compile(keras.optimizers.SGD(0.1), keras.optimizers.SGD(0.1), accumulate=2, **options)
     model.train_on_batch(batch)
 
-    parts = [{k: v[p::2] for k, v in batch.items()} for p in range(2)]
+    micro_batches = [{k: v[p::2] for k, v in batch.items()} for p in range(2)]
     steps = (
         (twin.discriminator, twin.discriminator_optimizer, twin.discriminator_losses, sum),
         (twin.generator, twin.generator_optimizer, twin.generator_losses, lambda values: sum(values.values())),
@@ -122,10 +124,10 @@ def test_one_step_in_micro_batches_is_written_out(semantics, options):
         for variable, value in zip(twin.generator.non_trainable_variables, statistics, strict=True):
             variable.assign(value)
         gradients = []
-        for part in parts:
+        for micro_batch in micro_batches:
             with tf.GradientTape() as tape:
-                fake = twin.generator({"label": part["label"]}, training=True)
-                loss = total(losses(twin.drawn(part, fake), training=True))
+                fake = twin.generator({"label": micro_batch["label"]}, training=True)
+                loss = total(losses(twin.drawn(micro_batch, fake), training=True))
             gradients.append(tape.gradient(loss, network.trainable_variables))
         optimizer.apply([(a + b) / 2 for a, b in zip(*gradients, strict=True)], network.trainable_variables)
 
@@ -145,7 +147,7 @@ def test_a_strategy_of_one_device_accumulates():
 
 def test_micro_batches_that_do_not_fit_are_refused():
     halves = tf.function(
-        lambda x: mean_over_micro_batches(lambda part: tf.reduce_sum(part["x"]), {"x": x}, 2),
+        lambda x: mean_over_micro_batches(lambda micro_batch: tf.reduce_sum(micro_batch["x"]), {"x": x}, 2),
         input_signature=[tf.TensorSpec([None])],
     )
     assert float(halves(tf.ones(4))) == 2
@@ -153,6 +155,6 @@ def test_micro_batches_that_do_not_fit_are_refused():
         with pytest.raises(tf.errors.InvalidArgumentError, match="expected a multiple of 2"):
             halves(tf.ones(count))
     with pytest.raises(UserError, match=r"into 2 micro-batches: expected a multiple of 2\. Received: 3"):
-        mean_over_micro_batches(lambda part: part["x"], {"x": tf.zeros(3)}, 2)
+        mean_over_micro_batches(lambda micro_batch: micro_batch["x"], {"x": tf.zeros(3)}, 2)
     with pytest.raises(UserError, match=r"accumulate must be .* at least 1\. Received: 0"):
         make_model().compile(accumulate=0)

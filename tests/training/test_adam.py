@@ -65,8 +65,8 @@ def trained(cls):
         optimizer = cls(0.1, beta_1=0.3)
         optimizer.build([weight])
     def apply():
-        share = 1.0 + tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, "float32")
-        optimizer.apply([share * tf.constant([1.0, -2.0, 3.0])], [weight])
+        factor = 1.0 + tf.cast(tf.distribute.get_replica_context().replica_id_in_sync_group, "float32")
+        optimizer.apply([factor * tf.constant([1.0, -2.0, 3.0])], [weight])
     for _ in range(3):
         tf.function(lambda: strategy.run(apply))()
     return [value.numpy() for value in strategy.experimental_local_results(weight.value)]

@@ -44,7 +44,7 @@ def test_weights_exist_on_return():
     model = make_model()
     assert model.built
     assert len(model.generator.weights) > 200
-    assert len(model.discriminator.weights) == 26  # as many as the release's entries
+    assert len(model.discriminator.weights) == 26  # as many as the authors' PyTorch network has
 
 
 def test_fit_moves_every_trainable_weight(trained):
@@ -76,7 +76,7 @@ def test_one_step_is_the_alternating_update_written_out():
             d_loss = sum(losses.hinge_discriminator([s[:2] for s in scores], [s[2:] for s in scores]))
         variables = twin.discriminator.trainable_variables
         twin.discriminator_optimizer.apply(inner.gradient(d_loss, variables), variables)
-        both["image"] = tf.concat([fake, real], 0)  # one batch, fake first, as the release does it
+        both["image"] = tf.concat([fake, real], 0)  # one batch, fake first, as the authors' code does it
         features = twin.discriminator(both, training=True)
         g_loss = losses.hinge_generator([scale[-1][:2] for scale in features])
         g_loss += 10 * losses.feature_matching(

@@ -58,7 +58,7 @@ def assert_equal_steps(folder, name, to="one"):
     compared = [key for key in one.files if key != "losses" and not WITHOUT_GRADIENT.search(key)]
     for key in compared:
         a, b = one[key].astype("float64"), other[key].astype("float64")
-        # A momentum is the last step's gradient, in whose smallest parts rounding shows.
+        # A momentum is the last step's gradient, in whose smallest entries rounding shows.
         tolerance = 1e-2 if key.endswith("momentum") else 1e-3
         np.testing.assert_allclose(b, a, rtol=0, atol=tolerance * np.abs(a).max() + 1e-30, err_msg=key)
 
@@ -82,11 +82,12 @@ def test_logical_devices_equal_one(folder, flags):
 
 
 def test_parts_of_two_devices_equal_parts_of_one(folder):
-    parts = ["--accumulate", "2"]
+    flags = ["--accumulate", "2"]
     finish(
-        start(folder, *parts, "--name", "parts"), start(folder, *parts, "--devices", "2", "--name", "parts-of-devices")
+        start(folder, *flags, "--name", "micro-batches"),
+        start(folder, *flags, "--devices", "2", "--name", "micro-batches-of-devices"),
     )
-    assert_equal_steps(folder, "parts-of-devices", to="parts")
+    assert_equal_steps(folder, "micro-batches-of-devices", to="micro-batches")
 
 
 def assert_loads_on_one_device(folder, name):

@@ -24,7 +24,7 @@ def spade_stages(config):
 
 
 class _Walk(keras.layers.Layer):
-    """What the trained and the folded backbone share: the first convolution, the blocks and their order."""
+    """The walk up the levels in the trained and the folded backbone: first convolution, blocks and their order."""
 
     block_class = None
 

@@ -1,4 +1,4 @@
-"""What tables and other modules know of a backbone's layout."""
+"""The layout of a backbone: what the parameter table and other modules know of it."""
 
 from typing import NamedTuple
 

@@ -20,7 +20,7 @@ MAX_FILTERS = 512
 
 
 def instance_norm(x):
-    """Instance normalisation without affine part, epsilon 1e-5, statistics in float32. (B, H, W, C) to the same."""
+    """Instance normalisation without scale and shift, epsilon 1e-5, statistics in float32. (B, H, W, C) to the same."""
     return with_shape(_instance_norm(x), x.shape)
 
 
@@ -35,10 +35,10 @@ def downsample(x):
     """3x3 mean at stride 2 with padding 1, in which padded cells do not count. (B, H, W, C) to half the size."""
     height, width = x.shape[1:3]
     sums = ops.average_pool(pad(x, 1), 3, strides=2, padding="valid")
-    return sums * ops.cast(_inverse_share(height)[:, None, None] * _inverse_share(width)[:, None], x.dtype)
+    return sums * ops.cast(_inverse_coverage(height)[:, None, None] * _inverse_coverage(width)[:, None], x.dtype)
 
 
-def _inverse_share(size):
+def _inverse_coverage(size):
     """3 / (cells of each window that lie inside), for windows of 3 that start at -1, 1, 3, ..."""
     starts = np.arange(-1, size - 1, 2)
     inside = np.minimum(starts + 3, size) - np.maximum(starts, 0)

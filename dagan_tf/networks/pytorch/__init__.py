@@ -1,4 +1,4 @@
-"""The parameters of the authors' PyTorch networks as weights of ours, and back; and the files that hold them."""
+"""Conversion of the authors' PyTorch weights to ours and back, and the files that hold them."""
 
 from dagan_tf.networks.pytorch.names import load_pytorch_weights, pytorch_weights
 

@@ -1,4 +1,4 @@
-"""Files that hold the release's parameters: `.pth`, read without executing anything in it, and `.npz`."""
+"""Files of the authors' PyTorch weights: `.pth`, read without executing anything in it, and `.npz`."""
 
 import pathlib
 import pickle
@@ -31,7 +31,7 @@ def read_state(path):
     path = pathlib.Path(path)
     readers = {".pth": _read_pth, ".npz": _read_npz}
     if path.suffix not in readers:
-        raise UserError(f"Expected a checkpoint of the release, .pth or .npz. Received: {path}.")
+        raise UserError(f"Expected a checkpoint of the authors' PyTorch code, .pth or .npz. Received: {path}.")
     if not path.is_file():
         raise UserError(f"Expected a checkpoint at {path}. There is no such file: check the path.")
     try:

@@ -1,6 +1,6 @@
-"""Parameters of the released PyTorch networks (DAGAN's and SPADE's) as weights of ours, and back.
+"""Converts parameters of the authors' PyTorch networks (DAGAN's and SPADE's) to weights of ours, and back.
 
-The correspondence is one table, `pytorch_entries`: the release's parameter name, our variable, and how an array
+The correspondence is one dictionary, `pytorch_entries`: the parameter's name in PyTorch, our variable, and how an array
 changes between PyTorch's layout (output channels first) and ours (output channels last).
 """
 
@@ -16,7 +16,7 @@ COUNTER = "num_batches_tracked"  # PyTorch's batch norm counts its steps; nothin
 
 
 class Entry(NamedTuple):
-    """One parameter of the release and the variable of ours that holds it."""
+    """One parameter of a PyTorch network and the variable of ours that holds it."""
 
     variable: keras.Variable
     kind: str
@@ -25,12 +25,12 @@ class Entry(NamedTuple):
     """(h, w, I) of the kernel that an input vector belongs to."""
 
     def shape(self):
-        """The array's shape in the release."""
+        """The array's shape in PyTorch."""
         shape = tuple(self.variable.shape)
         return (shape[3], shape[2], shape[0], shape[1]) if self.kind == "kernel" else shape
 
     def to_ours(self, array):
-        """The release's array in our layout."""
+        """PyTorch's array in our layout."""
         if self.kind == "kernel":
             return np.transpose(array, (2, 3, 1, 0))
         if self.kind == "input_vector":
@@ -38,8 +38,8 @@ class Entry(NamedTuple):
             return np.transpose(array.reshape(channels, h, w), (1, 2, 0)).ravel()
         return array
 
-    def to_release(self):
-        """Our variable in the release's layout: float32."""
+    def to_pytorch(self):
+        """Our variable in PyTorch's layout: float32."""
         array = keras.ops.convert_to_numpy(self.variable.value)
         if self.kind == "kernel":
             array = np.transpose(array, (3, 2, 0, 1))
@@ -98,8 +98,8 @@ def _attention(attention):
 def _generator(network):
     if network.attention.cam and network.config.cam_levels != "last":
         raise UserError(
-            'The released networks fuse one level: expected a generator with cam_levels="last". Received: '
-            f'cam_levels="{network.config.cam_levels}". Build it with cam_levels="last".'
+            "The authors' PyTorch networks fuse one level: expected a generator with `cam_levels` last. Received: "
+            f"`cam_levels` {network.config.cam_levels}. Build it with `cam_levels` last."
         )
     entries = _conv("fc", network.backbone.fc) | _conv("conv_img", network.conv_img) | _attention(network.attention)
     for stage, block in zip(network.backbone.stages, network.backbone.blocks, strict=True):
@@ -119,10 +119,10 @@ def _discriminator(network):
 
 
 def pytorch_entries(network):
-    """The correspondence for a generator or discriminator: a dictionary from the release's names to `Entry`.
+    """The correspondence for a generator or discriminator: a dictionary of PyTorch's names to `Entry`.
 
     Raises:
-        UserError: the generator has no counterpart in the release (`cam_levels="all"`).
+        UserError: the generator has no counterpart in the authors' code (`cam_levels="all"`).
     """
     return _generator(network) if isinstance(network, Generator) else _discriminator(network)
 
@@ -139,11 +139,11 @@ def _problems(entries, state):
 
 
 def load_pytorch_weights(network, state):
-    """Sets a network's weights, batch statistics and singular vectors from the release's parameters.
+    """Sets a network's weights, batch statistics and singular vectors from PyTorch parameters.
 
     Args:
         network: a `Generator` (with `cam_levels="last"` or without channel attention) or a `Discriminator`.
-        state: a mapping of the release's parameter names to NumPy arrays in PyTorch's layout.
+        state: a mapping of the parameters' names in PyTorch to NumPy arrays in PyTorch's layout.
 
     Raises:
         UserError: entries are missing, not expected or of another shape; all of them are listed, and the network
@@ -164,10 +164,10 @@ def load_pytorch_weights(network, state):
 
 
 def pytorch_weights(network):
-    """The inverse of `load_pytorch_weights`: the release's names to float32 arrays (counters are int64 0)."""
+    """The inverse of `load_pytorch_weights`: PyTorch's names to float32 arrays (counters are int64 0)."""
     state = {}
     for name, entry in pytorch_entries(network).items():
-        state[name] = entry.to_release()
+        state[name] = entry.to_pytorch()
         if name.endswith("running_var"):
             state[name.replace("running_var", COUNTER)] = np.zeros((), "int64")
     return state

@@ -49,11 +49,11 @@ def test_shapes_types_and_ids_at_any_size(size):
 
 
 def test_every_class_occurs_and_the_wall_leads(examples):
-    shares = np.bincount(np.stack([example["label"] for example in examples]).ravel(), minlength=13)
-    shares = shares / shares.sum()
-    assert shares[0] == 0
-    assert (shares[1:] > 0.002).all()
-    assert shares.argmax() == Kind.FACADE
+    fractions = np.bincount(np.stack([example["label"] for example in examples]).ravel(), minlength=13)
+    fractions = fractions / fractions.sum()
+    assert fractions[0] == 0
+    assert (fractions[1:] > 0.002).all()
+    assert fractions.argmax() == Kind.FACADE
 
 
 def test_every_house_has_a_door_and_windows(examples):

@@ -1,4 +1,4 @@
-"""The discriminator against Table 3 of the paper, recorded shapes of the release, and NumPy."""
+"""The discriminator against Table 3 of the paper, recorded shapes of the authors' network, and NumPy."""
 
 import math
 
@@ -76,7 +76,7 @@ def inputs(config, batch=1):
     }
 
 
-def test_feature_shapes_are_the_releases():
+def test_feature_shapes_are_the_authors():
     recorded = golden.values()
     features = Discriminator(config(), name="discriminator")(inputs(config()))
     expected = [[recorded[f"disc_eval_{s}_{layer}"].shape for layer in range(5)] for s in range(2)]

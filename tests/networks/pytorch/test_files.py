@@ -1,4 +1,4 @@
-"""Files of the release's parameters; PyTorch itself writes and reads the .pth files."""
+"""Files of PyTorch parameters; PyTorch itself writes and reads the .pth files."""
 
 import pickle
 

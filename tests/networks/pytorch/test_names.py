@@ -1,4 +1,4 @@
-"""Converting the release's parameters: names and shapes as recorded from the released networks, and the way back."""
+"""Converting PyTorch parameters: names and shapes as recorded from the authors' networks, and the way back."""
 
 import numpy as np
 import pytest
@@ -75,9 +75,9 @@ def test_spade_checkpoints_have_no_attention():
     assert pytorch_weights(network).keys() == state.keys()
 
 
-def test_all_levels_have_no_counterpart_in_the_release():
+def test_all_levels_have_no_counterpart_in_the_authors_code():
     network = Generator(CONFIG.replace(cam_levels="all"))
-    with pytest.raises(UserError, match='cam_levels="last"'):
+    with pytest.raises(UserError, match="`cam_levels` last"):
         load_pytorch_weights(network, golden.reference_weights("generator"))
     without = Generator(CONFIG.replace(cam_levels="all", attention="sam"))  # fuses nothing: either value will do
     assert "spatialAtt.conv.weight" in pytorch_weights(without)
