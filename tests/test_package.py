@@ -1,6 +1,7 @@
 """The package as a user meets it: public names, a quick import, help without TensorFlow, the import rules."""
 
 import ast
+import graphlib
 
 import pytest
 
@@ -60,6 +61,30 @@ def imports(path):
         elif isinstance(node, ast.ImportFrom):
             found |= {f"{node.module}.{alias.name}" for alias in node.names}
     return found
+
+
+def imported_at_once(path):
+    """The modules of the package that a file imports while it is imported itself."""
+    found = set()
+    for node in ast.parse(path.read_text()).body:
+        names = [alias.name for alias in node.names] if isinstance(node, ast.Import | ast.ImportFrom) else ()
+        found |= {f"{node.module}.{name}" if isinstance(node, ast.ImportFrom) else name for name in names}
+    known = {module_name(path) for path in modules()}
+    # `from a.b import c` is of the module a.b.c, or of a name in a.b.
+    return {
+        name if name in known else name.rpartition(".")[0] for name in found if name.startswith("dagan_tf.")
+    } & known
+
+
+def module_name(path):
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def test_no_module_imports_itself_through_others():
+    graph = {module_name(path): imported_at_once(path) - {module_name(path)} for path in modules()}
+    assert len(graph) > 80
+    assert sum(map(len, graph.values())) > 200
+    assert list(graphlib.TopologicalSorter(graph).static_order())  # raises CycleError with the circle
 
 
 def rank(part):
