@@ -65,7 +65,8 @@ class PatchTableLevel(NamedTuple):
     def modulate(self, x, shared, scale, shift):
         """As `DenseLevel.modulate`; where patches do not repeat by convolutions of the one-hot map."""
         with shared_traces():
-            return with_shape(_modulate(self, x, shared, scale, shift), x.shape)
+            shape = (self.ids.shape[0], *self.size, scale[1].shape[0])
+            return with_shape(_modulate(self, x, shared, scale, shift), shape)
 
 
 @traced_once

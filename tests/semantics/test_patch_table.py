@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from dagan_tf.semantics import DenseLevel, Semantics, patch_table, patches
+from dagan_tf.semantics import Semantics, dense, patch_table, patches
 from tests.helpers import conv2d
 from tests.semantics.helpers import (
     CLASSES,
@@ -126,8 +126,8 @@ def gradients(level, layers, x):
 
 def assert_equal_gradients(results, expected):
     assert len(results) == len(expected) == 7
-    for gradient, dense in zip(results, expected, strict=True):
-        assert_near(gradient, dense, 1e-4)
+    for gradient, other in zip(results, expected, strict=True):
+        assert_near(gradient, other, 1e-4)
 
 
 @family
@@ -190,7 +190,7 @@ def test_an_edge_distinguishes_patches():
 def test_auto_looks_up_what_repeats(monkeypatch, name, repeats):
     table, x = level(MAPS[name], kind="auto"), tf.constant(features(MAPS[name].shape))
     calls = []
-    monkeypatch.setattr(DenseLevel, "modulate", lambda level, x, *layers: calls.append(1) or x)
+    monkeypatch.setattr(dense, "modulate", lambda one_hot, x, *layers: calls.append(1) or x)
     table.modulate(x, *tensors(convolutions()))
     assert bool(table.repeats) == repeats
     assert len(calls) == (not repeats)
