@@ -22,13 +22,22 @@ def on_tensorflow_cpu():
     return on_tensorflow() and not keras.distribution.list_devices("gpu")
 
 
-def num_replicas():
-    """Devices that share a training step under a `tf.distribute` strategy; 1 on other backends."""
+def under_strategy():
+    """Whether TensorFlow traces a replica's part of a step under a `tf.distribute` strategy, be it of one device."""
     if not on_tensorflow():
-        return 1
+        return False
     import tensorflow as tf
 
-    return tf.distribute.get_strategy().num_replicas_in_sync
+    return tf.distribute.has_strategy()
+
+
+def current_graph():
+    """The TensorFlow graph that is being traced, or `None`: tensors of one graph mean nothing in another."""
+    if not on_tensorflow() or not _inside_a_graph():
+        return None
+    import tensorflow as tf
+
+    return tf.compat.v1.get_default_graph()
 
 
 def add_bias(x, bias):
@@ -133,7 +142,8 @@ def _trace(function, arguments, flat):
         finally:
             _sharing.on = before
 
-    # Else TensorFlow would put the function's nodes in place of each call, and then optimize all of them.
+    # Before TensorFlow runs a graph it puts the nodes of a function in place of each call and optimizes all of them,
+    # for 18 layers 18 times. A function that is marked so stays one, and is optimized once.
     apart = {"_noinline": True}
     with tf.init_scope():  # so that nothing of what is being traced now, such as a device, stays in the function
         return tf.function(of_tensors, autograph=False, experimental_attributes=apart).get_concrete_function(*specs)

@@ -7,14 +7,15 @@ as its flags (see `cli.with_flags`).
 """
 
 import dataclasses
-import operator
 from dataclasses import dataclass
 
 from dagan_tf.errors import UserError, check_choice
-from dagan_tf.fields import Config
+from dagan_tf.fields import Config, size_of
 from dagan_tf.fields import field as _field
 from dagan_tf.labels import LabelSpec
 
+BACKBONES = ("spade",)
+"""`dagan_tf.networks.backbones` has a module of that name for each."""
 ATTENTIONS = ("none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2")
 DEPTHS = {"normal": 5, "more": 6, "most": 7}
 CAM_LEVELS = ("all", "last")
@@ -28,17 +29,6 @@ TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
 LOCATIONS = ("data_dir", "label_dir", "image_dir", "instance_dir")
 
 
-def _size(value):
-    """(height, width) of a pair of whole numbers, also NumPy's, or of one number."""
-    try:
-        size = tuple(map(operator.index, value if isinstance(value, tuple | list) else (value, value)))
-    except TypeError:
-        size = ()
-    if len(size) != 2 or min(size) < 1:
-        raise UserError(f"`image_size` must be (height, width), two whole numbers above 0. Received: {value!r}.")
-    return size
-
-
 @dataclass(frozen=True)
 class ModelConfig(Config):
     """What the two networks are. The defaults are the paper's final model (row B6 of Table 4) at full width."""
@@ -46,7 +36,7 @@ class ModelConfig(Config):
     num_classes: int = _field(dataclasses.MISSING, "classes of the label map, as the networks see them")
     image_size: tuple = _field(dataclasses.MISSING, "height and width of label map and image, in pixels")
     use_instance_edges: bool = _field(False, "add one input channel: the borders of the instance map")
-    backbone: str = _field("spade", "what makes feature maps of a label map, see networks.backbones")
+    backbone: str = _field("spade", "what makes feature maps of a label map", BACKBONES)
     base_filters: int = _field(64, "width w of the generator: 16w channels at the head, w at the last block")
     discriminator_filters: int = _field(64, "channels of the first discriminator layer")
     num_discriminators: int = _field(2, "scales of the discriminator")
@@ -59,14 +49,14 @@ class ModelConfig(Config):
     spade_filters: int = _field(128, "hidden channels of every SPADE layer")
 
     def __post_init__(self):
-        size = _size(self.image_size)
+        size = size_of(self.image_size)
         check_choice("use_instance_edges", self.use_instance_edges, (True, False))
         object.__setattr__(self, "image_size", size)
         self._check_positive("num_classes", "base_filters", "discriminator_filters", "num_discriminators")
         self._check_positive("cam_filters", "spade_filters")
-        check_choice("depth", self.depth, tuple(DEPTHS))
-        check_choice("attention", self.attention, ATTENTIONS)
-        check_choice("cam_levels", self.cam_levels, CAM_LEVELS)
+        choices = {"backbone": BACKBONES, "depth": tuple(DEPTHS), "attention": ATTENTIONS, "cam_levels": CAM_LEVELS}
+        for name, values in choices.items():
+            check_choice(name, getattr(self, name), values)
         if self.depth == "most" and self.base_filters < 2:
             raise UserError(
                 "`base_filters` must be at least 2 for `depth` most, whose last block has half. Received: 1."
@@ -93,10 +83,12 @@ class ModelConfig(Config):
 
 @dataclass(frozen=True)
 class Dataset:
-    """A row of `DATASETS`: which fields of `DataConfig` belong to a data set, and which of these must be given."""
+    """A row of `DATASETS`: which fields of `DataConfig` belong to a data set, and which of these must be given; and
+    whether it has instance maps of its own, without `instance_dir`."""
 
     fields: tuple
     required: tuple = ()
+    has_instances: bool = False
 
 
 DATASETS = {
@@ -151,6 +143,11 @@ class DataConfig(Config):
                     f"`{field.name}` is for `dataset` {_datasets_with(field.name)}. Received: `dataset` "
                     f"{self.dataset}. Change one of them."
                 )
+
+    @property
+    def has_instances(self):
+        """Whether there are instance maps."""
+        return bool(self.instance_dir) or DATASETS[self.dataset].has_instances
 
 
 @dataclass(frozen=True)
@@ -270,7 +267,7 @@ class RunConfig(Config):
                 "Networks and label files must have the same number of classes. Received: `num_classes` "
                 f"{self.model.num_classes} of the networks, {self.labels.num_classes} of the label files."
             )
-        if self.data and self.model.use_instance_edges and not self.data.instance_dir:
+        if self.data and self.model.use_instance_edges and not self.data.has_instances:
             raise UserError(
                 "The model reads instance edges, but the data has no instance maps. Received: `use_instance_edges` "
                 f"with `dataset` {self.data.dataset}. Give `instance_dir`, or train without the edges."

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import operator
 import types
 
 from dagan_tf.errors import UserError
@@ -61,3 +62,14 @@ def _from_json(kind, value):
 def _tuples(value):
     """JSON's lists as tuples, inside lists, too."""
     return tuple(map(_tuples, value)) if isinstance(value, list | tuple) else value
+
+
+def size_of(value):
+    """(height, width) of a pair of whole numbers, also NumPy's, or of one number."""
+    try:
+        size = tuple(map(operator.index, value if isinstance(value, tuple | list) else (value, value)))
+    except TypeError:
+        size = ()
+    if len(size) != 2 or min(size) < 1:
+        raise UserError(f"`image_size` must be (height, width), two whole numbers above 0. Received: {value!r}.")
+    return size

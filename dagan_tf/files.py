@@ -121,11 +121,12 @@ def remove_unfinished(folder, names="*", older_than=0.0):
 
 def _replace_folder(new, path):
     with aside(path) as old:
-        path.rename(old)
-        try:
+        try:  # a signal may raise at any moment
+            path.rename(old)
             new.rename(path)
         except BaseException:
-            old.rename(path)
+            if old.exists() and not path.exists():
+                old.rename(path)
             raise
 
 

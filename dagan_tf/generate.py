@@ -10,8 +10,8 @@ from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS
 
 MODEL_FIELDS = (
-    "num_classes", "image_size", "use_instance_edges", "base_filters", "spade_filters", "depth", "attention",
-    "cam_levels", "cam_filters",
+    "num_classes", "image_size", "use_instance_edges", "backbone", "base_filters", "spade_filters", "depth",
+    "attention", "cam_levels", "cam_filters",
 )  # fmt: skip
 
 

@@ -2,6 +2,7 @@
 
 import pathlib
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -23,7 +24,11 @@ def traced(generator):
     config = generator.config
     maps = ("label", "instance") if config.use_instance_edges else ("label",)
     spec = tf.TensorSpec((None, *config.image_size), tf.int32)
-    draw = tf.function(lambda batch: generator(batch), input_signature=[dict.fromkeys(maps, spec)])
+    # On GPUs XLA compiles the generator, as Keras does in `predict`; it has not been run there.
+    compiled = bool(generator.supports_jit and keras.distribution.list_devices("gpu"))
+    draw = tf.function(
+        lambda batch: generator(batch), input_signature=[dict.fromkeys(maps, spec)], jit_compile=compiled or None
+    )
 
     def images(batch):
         if missing := [name for name in maps if name not in batch]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import keras
 from keras import ops
 
-from dagan_tf.backend import num_replicas, on_tensorflow, traced_once, with_shape
+from dagan_tf.backend import on_tensorflow, traced_once, under_strategy, with_shape
 
 MOMENTUM = 0.9
 EPSILON = 1e-5
@@ -26,8 +26,8 @@ class Moments:
 
 def batch_moments(x):
     """The `Moments` of a batch (B, h, w, C): of all replicas' examples together."""
-    # Replicas exchange their sums, which they cannot do in a function that is traced apart.
-    moments = _moments_of_all(x) if num_replicas() > 1 else _moments(x)
+    # Replicas exchange their sums, which TensorFlow does not let them do in a function that is traced apart.
+    moments = _moments_of_all(x) if under_strategy() else _moments(x)
     return Moments(*(with_shape(moment, x.shape[-1:]) for moment in moments))
 
 

@@ -35,23 +35,13 @@ def resize_nearest(x, size):
 
 
 def _repeated(x, times):
-    """Repeats each pixel as a rectangle.
+    """Each pixel as a rectangle of (vertical, horizontal) equal ones.
 
-    In one pass over memory, where `ops.repeat` takes one for each axis. The gradient is written as what it is, the sum
-    over a rectangle, in the form of a pooling: the sum that backends derive takes several times as long.
+    Pixels are repeated in their row, then whole rows are, both as blocks that lie together in memory. With `ops.repeat`
+    the same takes more than twice as many nodes of a graph, and its gradient a third more time.
     """
     _, height, width, channels = x.shape
     vertical, horizontal = times
-
-    @ops.custom_gradient
-    def repeat(x):
-        def gradient(*upstreams, upstream=None):  # Keras' backends give it in one form or the other
-            upstream = upstreams[0] if upstream is None else upstream
-            means = ops.average_pool(upstream, times, strides=times, padding="valid")
-            return means * (vertical * horizontal)
-
-        pixels = ops.reshape(x, (-1, height, 1, width, 1, channels))
-        tiles = ops.tile(pixels, (1, 1, vertical, 1, horizontal, 1))
-        return ops.reshape(tiles, (-1, height * vertical, width * horizontal, channels)), gradient
-
-    return repeat(x)
+    pixels = ops.tile(ops.reshape(x, (-1, 1, channels)), (1, horizontal, 1))
+    rows = ops.tile(ops.reshape(pixels, (-1, 1, width * horizontal * channels)), (1, vertical, 1))
+    return ops.reshape(rows, (-1, height * vertical, width * horizontal, channels))

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from dagan_tf.layers.conv import conv_output_length, pad
+from dagan_tf.layers.conv import conv_output_length, convolve
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.semantics import as_level
 
@@ -49,7 +49,7 @@ class SemanticConv2D(keras.layers.Layer):
             return level.convolve(kernel, bias, self.strides, self.padding)
         of_labels, of_image = ops.split(kernel, [self.semantic_channels], axis=2)
         labels = level.convolve(of_labels, bias, self.strides, self.padding)
-        images = ops.conv(pad(image, self.padding), of_image, strides=self.strides, padding="valid")
+        images = convolve(image, of_image, self.strides, self.padding)
         shape = images.shape[1:]
         # The label maps are those of each B images in turn.
         return ops.reshape(ops.reshape(images, (-1, ops.shape(labels)[0], *shape)) + labels, (-1, *shape))

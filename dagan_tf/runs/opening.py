@@ -41,7 +41,7 @@ def _changed(base, data, changes):
     model, labels = changes.get("model", {}), changes.get("labels", {})
     classes = {"num_classes": model["num_classes"]} if "num_classes" in model else {}
     train = base.train.replace(**changes.get("train", {}))
-    return RunConfig(base.model.replace(**model), base.labels_with(**classes, **labels), data, train)
+    return RunConfig(base.model.replace(**model), base.labels_with(**{**classes, **labels}), data, train)
 
 
 def _preset(name, data, model):

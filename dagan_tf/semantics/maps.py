@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from dagan_tf.backend import on_tensorflow, under_xla
+from dagan_tf.backend import current_graph, on_tensorflow, under_xla
 from dagan_tf.config import SEMANTICS
 from dagan_tf.errors import UserError, check_choice
 from dagan_tf.semantics.dense import DenseLevel
@@ -86,9 +86,10 @@ class Semantics:
         Raises:
             UserError: `kind` is "patch_table" where there can be no patch table.
         """
-        if factor not in self._levels:
-            self._levels[factor] = self._make_level(factor)
-        return self._levels[factor]
+        key = factor, current_graph()
+        if key not in self._levels:
+            self._levels[key] = self._make_level(factor)
+        return self._levels[key]
 
     def _make_level(self, factor):
         obstacle = "dense semantics" if self.kind == "dense" else self._obstacle()

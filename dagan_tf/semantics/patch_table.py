@@ -137,6 +137,8 @@ def patch_table_level(label_map, edges, num_classes, worthwhile_work=WORTHWHILE_
         worthwhile_work: work a pixel, in distinct 3x3 patches, up to which patches are looked up; beyond, the level
             convolves the one-hot map.
     """
+    label_map = tf.convert_to_tensor(label_map)
+    edges = None if edges is None else tf.convert_to_tensor(edges)
     with shared_traces():
         ids, *rest = _numbered(label_map, edges, num_classes, worthwhile_work)
     return PatchTableLevel(with_shape(ids, label_map.shape), *rest)

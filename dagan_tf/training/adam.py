@@ -11,10 +11,13 @@ class FusedAdam(keras.optimizers.Adam):
     def apply(self, grads, trainable_variables=None):
         # These are the same for all variables. Computed here, and not for each variable, they are a few nodes of a
         # step's graph instead of a thousand.
-        step = tf.cast(self.iterations.value + 1, tf.float32)
+        step = tf.cast(self.iterations + 1, tf.float32)
         self._beta_1, self._beta_2, self._epsilon = (tf.constant(x) for x in (self.beta_1, self.beta_2, self.epsilon))
         self._beta_1_power, self._beta_2_power = tf.pow(self._beta_1, step), tf.pow(self._beta_2, step)
-        return super().apply(grads, trainable_variables)
+        try:
+            return super().apply(grads, trainable_variables)
+        finally:  # tensors of a graph, which they would keep in memory
+            self._beta_1 = self._beta_2 = self._epsilon = self._beta_1_power = self._beta_2_power = None
 
     def update_step(self, gradient, variable, learning_rate):
         if self.amsgrad or isinstance(gradient, tf.IndexedSlices) or variable.dtype != "float32":

@@ -1,5 +1,8 @@
 """Nearest resizing against its formula, pixel by pixel; its gradient against counts of how often a pixel is read."""
 
+import gc
+import weakref
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -69,3 +72,12 @@ def test_gradient_sums_over_the_pixels_that_read(present, size, compiled):
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "int32"])
 def test_dtype_is_kept(dtype):
     assert resize_nearest(tf.ones((1, 2, 2, 1), dtype), (4, 3)).dtype == dtype
+
+
+def test_graphs_are_let_go():
+    """Whoever holds the graph of a function holds the weights that it captures."""
+    graph = tf.function(lambda x: resize_nearest(x, (4, 6))).get_concrete_function(tf.TensorSpec((1, 2, 3, 4))).graph
+    gone = weakref.ref(graph)
+    del graph
+    gc.collect()
+    assert gone() is None

@@ -192,3 +192,16 @@ def test_another_backend_gets_a_dense_level(monkeypatch):
     assert isinstance(level("auto"), DenseLevel)
     with pytest.raises(UserError, match=NO_PATCH_TABLE.format("the backend jax")):
         level("patch_table")
+
+
+def test_levels_of_a_graph_stay_in_it():
+    semantics = Semantics(tf.constant(label_map()), CLASSES)
+    counted = tf.function(lambda: semantics.level(2).patches.count + semantics.level(2).patches.count)
+    assert int(counted()) == 2 * int(semantics.level(2).patches.count)
+    assert semantics.level(2) is semantics.level(2)
+
+
+def test_a_label_map_of_numpy_in_a_graph():
+    labels = label_map()
+    counted = tf.function(lambda: Semantics(labels, CLASSES).level().patches.count)
+    assert counted() == level("patch_table").patches.count

@@ -39,6 +39,7 @@ CASES = {
     "defaults": {},
     "clipped": {"beta_1": 0.5, "epsilon": 1e-3, "clipnorm": 0.5, "weight_decay": 0.01},
     "amsgrad": {"amsgrad": True},
+    "gradient accumulation": {"beta_1": 0.5, "gradient_accumulation_steps": 2},
     "half precision": {"beta_1": 0.0, "scaled": True},
     "XLA": {"beta_1": 0.5, "jit_compile": True},
 }

@@ -42,9 +42,9 @@ def _check_labels(dataset, labels, own):
     """With other classes than the data set's own the networks would not fit the ids; names and colours may differ."""
     if (labels.num_classes, labels.first_id, labels.unknown_id) == (own.num_classes, own.first_id, own.unknown_id):
         return
-    preset = next(name for name, preset in PRESETS.items() if preset.labels == own)
+    presets = [f", and use the preset {name}" for name, preset in PRESETS.items() if preset.labels == own]
     raise UserError(
         f"The data set {dataset} has label ids {own.describe_ids()}, {own.num_classes} classes. Received: "
         f"{labels.num_classes} classes, first id {labels.first_id}, unknown id {labels.unknown_id}. Leave out "
-        f"`first_id`, `unknown_id` and `num_classes`, and use the preset {preset}."
+        f"`first_id`, `unknown_id` and `num_classes`{''.join(presets[:1])}."
     )

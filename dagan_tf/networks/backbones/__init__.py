@@ -1,6 +1,6 @@
 """The backbones: how a label map becomes the feature maps F_1 .. F_l that dual attention reads, one file each.
 
-A backbone is a Keras layer made of a `ModelConfig`. It has
+A file `NAME.py` has a Keras layer `BACKBONE`, made of a `ModelConfig`, with
 
 - `stages`: a list of `Stage`, from coarse to fine: the last is at the image's size;
 - `layers_by_stage()`: pairs of a `Stage` and a layer, in the order of computation, for tables;
@@ -8,16 +8,16 @@ A backbone is a Keras layer made of a `ModelConfig`. It has
 - `folded(config, dtype)`: its form for inference, for another image size where `config` has one, an object of its
   `folded_class`.
 
-A new backbone is one file and one row of `BACKBONES`.
+A new backbone is such a file and its name in `config.BACKBONES`.
 """
 
-from dagan_tf.errors import check_choice
-from dagan_tf.networks.backbones.spade import SPADEBackbone
+import importlib
 
-BACKBONES = {"spade": SPADEBackbone}
+from dagan_tf.config import BACKBONES
+from dagan_tf.errors import check_choice
 
 
 def backbone_class(name):
-    """The class of a backbone; an unknown name raises `UserError` with the names there are."""
-    check_choice("backbone", name, tuple(BACKBONES))
-    return BACKBONES[name]
+    """The layer's class of a backbone; an unknown name raises `UserError` with the names there are."""
+    check_choice("backbone", name, BACKBONES)
+    return importlib.import_module(f"{__name__}.{name}").BACKBONE

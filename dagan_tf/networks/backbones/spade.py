@@ -122,3 +122,6 @@ class SPADEBackbone(_Walk):
             target.assign(source)
         result.built = True
         return result
+
+
+BACKBONE = SPADEBackbone

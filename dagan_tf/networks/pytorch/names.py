@@ -96,6 +96,10 @@ def _attention(attention):
 
 
 def _generator(network):
+    if network.config.backbone != "spade":
+        raise UserError(
+            f"The authors' PyTorch weights are those of `backbone` spade. Received: {network.config.backbone}."
+        )
     if network.attention.cam and network.config.cam_levels != "last":
         raise UserError(
             "The authors' PyTorch networks fuse one level: expected a generator with `cam_levels` last. Received: "
