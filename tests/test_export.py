@@ -156,7 +156,8 @@ def test_data_that_moved(finished_run, tmp_path):
     moved = tmp_path / "run"
     shutil.copytree(finished_run[0].path, moved)
     config = json.loads((moved / "config.json").read_text())
-    config["data"] |= {"dataset": "folder", "label_dir": str(tmp_path / "gone"), "image_dir": str(tmp_path / "gone")}
+    gone = str(tmp_path / "gone")
+    config["data"] = {"dataset": "folder", "label_dir": gone, "image_dir": gone}
     (moved / "config.json").write_text(json.dumps(config))
     flags = ["--run", str(moved), "--output", str(tmp_path / "m"), "--tflite"]
     with pytest.raises(UserError, match=r"gone.*`labels`"):

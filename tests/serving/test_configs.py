@@ -13,7 +13,7 @@ from google.protobuf import descriptor_pb2, descriptor_pool, message_factory, te
 
 from dagan_tf import serve
 from tests.helpers import ROOT
-from tests.serving.test_client import client
+from tests.serving.test_client import client, client_calls
 
 FOLDER = ROOT / "serving"
 README, COMPOSE = (FOLDER / "README.md").read_text(), (FOLDER / "docker-compose.yml").read_text()
@@ -77,7 +77,7 @@ def copies():
 
 @pytest.fixture(scope="module")
 def model_server_config():
-    client.libraries()
+    client_calls.libraries()
     from tensorflow_serving.config import model_server_config_pb2
 
     return model_server_config_pb2
