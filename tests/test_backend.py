@@ -5,6 +5,7 @@ import pytest
 import tensorflow as tf
 
 from dagan_tf.backend import add_bias, shared_traces, traced_once, with_shape
+from tests.helpers import run_python
 
 X, W = np.arange(6, dtype="float32").reshape(2, 3), np.arange(12, dtype="float32").reshape(3, 4)
 
@@ -91,6 +92,29 @@ def test_xla_shares_nothing(traces):
     compiled = tf.function(lambda x: call(product, (x, x), 1)[0] + call(product, (x, x), 1)[0], jit_compile=True)
     np.testing.assert_array_equal(compiled(tf.eye(2)), 2 * np.eye(2))
     assert notes == [1, 1]
+
+
+CLUSTERS = """
+import tensorflow as tf
+from dagan_tf.backend import shared_traces, traced_once, under_xla
+
+notes = []
+noted = traced_once(lambda x: notes.append(0) or x)
+
+@tf.function
+def twice(x):
+    assert under_xla()
+    with shared_traces():
+        return noted(x) + noted(x)
+
+twice(tf.ones(1))
+print(len(notes))
+"""
+
+
+def test_xla_clusters_share_nothing():
+    flags = "--tf_xla_auto_jit=2 --tf_xla_cpu_global_jit"
+    assert run_python(CLUSTERS, TF_XLA_FLAGS=flags).split()[-1] == "2"
 
 
 def test_an_error_ends_the_sharing():

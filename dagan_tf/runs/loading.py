@@ -71,6 +71,7 @@ def load_generator(source, checkpoint="newest", preset=None, semantics="auto", *
                 f"Received: {path} and {', '.join(['preset'] * bool(preset) + list(model_fields))}."
             )
         return _from_run(path, checkpoint, semantics)
+    _check_newest(path, checkpoint)
     for suffix, read in READERS.items():
         if path.name.endswith(suffix):
             return read(path, preset, semantics, model_fields)
@@ -100,9 +101,15 @@ def load_model(run_folder, checkpoint="newest", semantics="auto"):
 
 def _from_run(path, checkpoint, semantics):
     if path in checkpoints.checkpoints(path.parent):
+        _check_newest(path, checkpoint)
         path, checkpoint = path.parent.parent, checkpoints.read_state(path)["step"]
     model, config, found = load_model(path, checkpoint, semantics)
     return _of_model(model, config.labels, found, config)
+
+
+def _check_newest(path, checkpoint):
+    if checkpoint != "newest":
+        raise UserError(f"`checkpoint` chooses among those of a run. Received: {checkpoint} for {path}. Leave it out.")
 
 
 def _of_model(model, labels, path, config=None):

@@ -110,8 +110,9 @@ class DAGAN(keras.Model):
                 out the check of label ids inside the step (`FolderSource` and `generate` check them before).
             accumulate: gradient accumulation: micro-batches in a batch, which go through the networks one after the
                 other, their gradients averaged. The step of a batch takes the memory of a micro-batch. Batch statistics
-                are those of a micro-batch, and each of them moves running statistics and singular vectors once. The
-                examples that a replica gets of a batch must be a multiple of it.
+                are those of a micro-batch, and each of them moves the generator's running statistics and singular
+                vectors once, the discriminator's once for either update, as a whole batch does. The examples that a
+                replica gets of a batch must be a multiple of it.
             **kwargs: `run_eagerly`, `steps_per_execution` of `keras.Model.compile`.
         """
         if accumulate < 1:

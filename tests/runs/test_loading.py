@@ -77,6 +77,13 @@ def test_the_authors_weights(tmp_path):
     assert np.abs(images - values["image_eval"]).max() < 1e-4
 
 
+def test_a_checkpoint_is_chosen_of_a_run_only(finished_run, tmp_path):
+    (tmp_path / "model.keras").touch()
+    for path in (tmp_path / "model.keras", finished_run[0].latest()):
+        with pytest.raises(UserError, match=r"`checkpoint` chooses among those of a run\. Received: best for"):
+            load_generator(path, checkpoint="best")
+
+
 @pytest.mark.parametrize("bad", ["nothing", "a folder", "a picture", "another model", "damaged", "preset", "fields"])
 def test_what_cannot_be_loaded(finished_run, tmp_path, bad):
     path, options = tmp_path / "model", {}
