@@ -103,7 +103,8 @@ def test_a_compiled_step_in_micro_batches_takes_the_memory_of_one(tmp_path):
     [
         ("dense", {"run_eagerly": True}),
         ("patch_table", {}),
-        ("dense", {"jit_compile": True}),
+        # XLA compiles both loops for minutes; that it compiles a loop in the memory of one is a test above.
+        pytest.param("dense", {"jit_compile": True}, marks=pytest.mark.slow),
     ],
     ids=["eager", "graph", "XLA"],
 )

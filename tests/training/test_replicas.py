@@ -67,7 +67,8 @@ def assert_equal_steps(folder, name, to="one"):
     "flags",
     [
         ["--devices", "2", "--semantics", "patch_table"],
-        ["--devices", "8"],
+        # Eight trace eight times what one does, minutes for what two show, too.
+        pytest.param(["--devices", "8"], marks=pytest.mark.slow),
         # XLA compiles clusters of a step for minutes. The single device's step with XLA is a test of its own.
         pytest.param(["--devices", "2", "--xla", "on"], marks=pytest.mark.slow),
         pytest.param(["--devices", "8", "--xla", "on"], marks=pytest.mark.slow),
