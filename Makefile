@@ -15,10 +15,8 @@ QUICK_START := --dataset procedural --num-examples 400 --image-size 64 --base-fi
 train: .venv/installed
 	$(BIN)/python -m dagan_tf.train $(QUICK_START)
 
-# In two runs: TensorFlow keeps what it has traced, and one run would come near 24 GB at its end.
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile tests/training tests/runs
-	$(BIN)/python -m pytest -n 2 --dist loadfile --ignore tests/training --ignore tests/runs
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .
