@@ -25,7 +25,7 @@ def traced(generator):
     maps = ("label", "instance") if config.use_instance_edges else ("label",)
     spec = tf.TensorSpec((None, *config.image_size), tf.int32)
     # On GPUs XLA compiles the generator, as Keras does in `predict`; it has not been run there.
-    compiled = bool(generator.supports_jit and keras.distribution.list_devices("gpu"))
+    compiled = bool(getattr(generator, "supports_jit", False) and keras.distribution.list_devices("gpu"))
     draw = tf.function(
         lambda batch: generator(batch), input_signature=[dict.fromkeys(maps, spec)], jit_compile=compiled or None
     )
