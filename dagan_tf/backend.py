@@ -91,7 +91,7 @@ def _inside_a_graph():
     return not tf.executing_eagerly()
 
 
-def traced_once(function):
+def traced_once(function, apart=True):
     """Lets layers share the trace of a function of tensors, inside of `shared_traces`; elsewhere it is the function.
 
     TensorFlow traces, differentiates and optimizes a function for each layer that calls it: the first step of the
@@ -104,6 +104,8 @@ def traced_once(function):
         function: of tensors, nests of tensors, and hashable values, to a tensor or a nest of them. It must use no
             variable, and no static size of its tensors. There is one trace for each combination of dtypes, ranks and
             hashable values.
+        apart: whether TensorFlow optimizes it once and keeps it apart. What a function that is kept apart needs for its
+            gradient stays in memory until all of it has run, so one with large intermediates is better put in place.
 
     Returns:
         A function of the same arguments. Of its results' sizes nothing is known: see `with_shape`.
@@ -119,13 +121,13 @@ def traced_once(function):
         flat = tf.nest.flatten(arguments)
         key = tuple((value.dtype, value.shape.rank) if tf.is_tensor(value) else value for value in flat)
         if key not in traces:
-            traces[key] = _trace(function, arguments, flat)
+            traces[key] = _trace(function, arguments, flat, apart)
         return traces[key](*(value for value in flat if tf.is_tensor(value)))
 
     return call
 
 
-def _trace(function, arguments, flat):
+def _trace(function, arguments, flat, apart):
     """The concrete function of the tensors in `flat`, which are those of `arguments`, for any sizes."""
     import tensorflow as tf
 
@@ -144,9 +146,11 @@ def _trace(function, arguments, flat):
 
     # Before TensorFlow runs a graph it puts the nodes of a function in place of each call and optimizes all of them,
     # for 18 layers 18 times. A function that is marked so stays one, and is optimized once.
-    apart = {"_noinline": True}
+    attributes = {"_noinline": True} if apart else {}
     with tf.init_scope():  # so that nothing of what is being traced now, such as a device, stays in the function
-        return tf.function(of_tensors, autograph=False, experimental_attributes=apart).get_concrete_function(*specs)
+        return tf.function(of_tensors, autograph=False, experimental_attributes=attributes).get_concrete_function(
+            *specs
+        )
 
 
 def with_shape(x, shape):
