@@ -36,7 +36,7 @@ def _moments_of_all(x):
     return ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2), synchronized=on_tensorflow())
 
 
-_moments = traced_once(_moments_of_all)
+_moments = traced_once(_moments_of_all, apart=False)
 
 
 def _normalized(x, mean, variance):

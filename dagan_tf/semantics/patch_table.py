@@ -9,15 +9,14 @@ The numbers are those of the dense level but for the order of sums. Where patche
 convolves the one-hot map.
 """
 
-import functools
 from typing import NamedTuple
 
 import tensorflow as tf
 
-from dagan_tf.backend import shared_traces, traced_once, with_shape
+from dagan_tf.backend import add_bias, shared_traces, traced_once, with_shape
 from dagan_tf.semantics import dense
 from dagan_tf.semantics.patches import Patches, distinct_patches
-from dagan_tf.semantics.row_sums import look_up, sums_of_rows
+from dagan_tf.semantics.row_sums import scale_and_shift, sums_of_rows
 
 WORTHWHILE_WORK = 0.85
 """Work a pixel, in distinct 3x3 patches, up to which looking up costs less than convolving (CPUs, few classes)."""
@@ -59,7 +58,7 @@ class PatchTableLevel(NamedTuple):
         rows += tf.range(size * size) * (2 * channels + 2)
         places = tf.shape(rows)[:-1]
         owners = tf.repeat(tf.range(tf.reduce_prod(places)), size * size)
-        sums = sums_of_rows(tf.reshape(values, [-1, filters]), tf.reshape(rows, [-1]), owners)
+        sums = sums_of_rows(values, tf.reshape(rows, [-1]), owners)
         sums = tf.reshape(sums, tf.concat([places, [filters]], axis=0)) + tf.cast(bias, tf.float32)
         return tf.cast(sums, kernel.dtype)
 
@@ -70,8 +69,7 @@ class PatchTableLevel(NamedTuple):
             return with_shape(_modulate(self, x, shared, scale, shift), shape)
 
 
-# Kept apart, it would hold what its gradient needs for longer: a third more memory in a step at full width.
-@functools.partial(traced_once, apart=False)
+@traced_once
 def _modulate(level, x, shared, scale, shift):
     return tf.cond(
         level.repeats,
@@ -83,24 +81,14 @@ def _modulate(level, x, shared, scale, shift):
 def _look_up_modulation(level, x, shared, scale, shift):
     # Tensors of this branch's own graph: the gradients of look-ups and sums, which use them, can take no others.
     level, x, shared, scale, shift = tf.nest.map_structure(tf.identity, (level, x, shared, scale, shift))
-    hidden = tf.nn.relu(level.patches.convolved(_embedding(shared[0])) + tf.cast(shared[1], tf.float32))
+    hidden = tf.nn.relu(add_bias(level.patches.convolved(_embedding(shared[0])), tf.cast(shared[1], tf.float32)))
     hidden = tf.concat([hidden, tf.zeros_like(hidden[:1])], axis=0)  # outside the map
     hidden = tf.cast(hidden, scale[0].dtype)
-    rows = [_wide_convolution(level.wide_patches, hidden, *pair) for pair in (scale, shift)]
-    with tf.control_dependencies([x]):  # else a graph makes, and holds, those of all layers at its start
-        scale, shift = (look_up(values, level.wide_patches.index) for values in rows)
-    return tf.cast(tf.cast(x, tf.float32) * scale + shift, x.dtype)
-
-
-def _wide_convolution(wide_patches, hidden, kernel, bias):
-    """A convolution of the hidden layer, by distinct 5x5 patch: float32 (n, C).
-
-    In half precision, too: the gradient of a row is a sum over all places of its patch.
-    """
-    # What a 3x3 patch gives at each place of a 5x5 patch: there are fewer of the first.
-    shape = tf.shape(kernel)
-    values = tf.matmul(hidden, tf.reshape(kernel, [9, shape[2], shape[3]]))
-    return wide_patches.convolved(tf.cast(values, tf.float32)) + tf.cast(bias, tf.float32)
+    scale, shift = (
+        add_bias(level.wide_patches.convolved_features(hidden, kernel), tf.cast(bias, tf.float32))
+        for kernel, bias in (scale, shift)
+    )
+    return scale_and_shift(x, scale, shift, level.wide_patches.index)
 
 
 def _pixel_ids(label_map, edges, num_classes):

@@ -26,7 +26,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from dagan_tf.semantics.row_sums import sums_of_rows
+from dagan_tf.semantics.row_sums import sums_of_products, sums_of_rows
 
 LARGEST_BASE = 2**21 - 1
 """The largest base in which three digits fit into one signed integer of 64 bits."""
@@ -79,12 +79,20 @@ class Patches(NamedTuple):
     """As in `Triples`."""
 
     def convolved(self, values):
-        """A 3x3 convolution at each patch: (n, F), the sums of what its nine numbers give.
+        """A 3x3 convolution at each patch: float32 (n, F), the sums of what its nine numbers give.
 
         Args:
-            values: (9, count, F): what a number gives at each place.
+            values: float32 (9, count, F): what a number gives at each place.
         """
-        return sums_of_rows(tf.reshape(values, [-1, tf.shape(values)[2]]), self.rows, self.owners)
+        return sums_of_rows(values, self.rows, self.owners)
+
+    def convolved_features(self, features, kernel):
+        """As `convolved`, of a map that has `features` (count, C) for each number: float32 (n, F).
+
+        There are fewer numbers than patches, so each is multiplied by the kernel, (3, 3, C, F), first.
+        """
+        shape = tf.shape(kernel)
+        return sums_of_products(features, tf.reshape(kernel, [9, shape[2], shape[3]]), self.rows, self.owners)
 
 
 def distinct_patches(numbers, count, outside):
