@@ -17,7 +17,7 @@ _MODULES = {
     "MultiScaleFusion": "layers.attention",
     "ChannelAttention": "layers.attention",
     "SPADE": "layers.spade",
-    "SPADEResBlock": "layers.spade",
+    "SPADEResBlock": "layers.residual",
     "SpectralNormConv2D": "layers.spectral_norm",
     "Semantics": "semantics",
     "DenseLevel": "semantics",

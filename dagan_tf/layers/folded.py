@@ -13,8 +13,6 @@ from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.resize import resize_nearest
 from dagan_tf.semantics import as_level
 
-NEGATIVE_SLOPE = 0.2
-
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
 class FoldedConv2D(keras.layers.Layer):
@@ -106,57 +104,3 @@ class FoldedSPADE(keras.layers.Layer):
     def get_config(self):
         own = {"semantic_channels": self.semantic_channels, "hidden_filters": self.hidden_filters}
         return {**super().get_config(), **own}
-
-
-@keras.saving.register_keras_serializable(package="dagan_tf")
-class FoldedSPADEResBlock(keras.layers.Layer):
-    """The residual block of `SPADEResBlock` with folded layers.
-
-    Args:
-        filters, semantic_channels, hidden_filters: as in `SPADEResBlock`.
-
-    Call: `block(x, level)`, x (B, h, w, C). Returns (B, H, W, filters) with the level's size (H, W).
-    """
-
-    def __init__(self, filters, semantic_channels, hidden_filters=128, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.semantic_channels = semantic_channels
-        self.hidden_filters = hidden_filters
-
-    def build(self, input_shape):
-        channels = input_shape[-1]
-        middle = min(channels, self.filters)
-        self.norm_0, self.conv_0 = self._branch("0", channels, middle, 3)
-        self.norm_1, self.conv_1 = self._branch("1", middle, self.filters, 3)
-        self.learned_shortcut = channels != self.filters
-        if self.learned_shortcut:
-            self.norm_s, self.conv_s = self._branch("s", channels, self.filters, 1)
-        self.built = True
-
-    def _branch(self, name, channels, filters, kernel_size):
-        policy, shape = self.dtype_policy, (None, None, None, channels)
-        norm = FoldedSPADE(self.semantic_channels, self.hidden_filters, name=f"norm_{name}", dtype=policy)
-        conv = FoldedConv2D(filters, kernel_size, use_bias=kernel_size > 1, name=f"conv_{name}", dtype=policy)
-        norm.build(shape)
-        conv.build(shape)
-        return norm, conv
-
-    def call(self, x, level):
-        level = as_level(level)
-        y = self.conv_0(leaky_relu(self.norm_0(x, level)))
-        y = self.conv_1(leaky_relu(self.norm_1(y, level)))
-        shortcut = self.conv_s(self.norm_s(x, level)) if self.learned_shortcut else resize_nearest(x, level.size)
-        return shortcut + y
-
-    def compute_output_shape(self, x_shape, level_shape):
-        return (*level_shape[0][:3], self.filters)
-
-    def get_config(self):
-        names = ("filters", "semantic_channels", "hidden_filters")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}
-
-
-def leaky_relu(x):
-    """The activation of both networks: slope 0.2 below zero."""
-    return ops.leaky_relu(x, NEGATIVE_SLOPE)

@@ -1,14 +1,13 @@
-"""SPADE and its residual block (Park et al., CVPR 2019)."""
+"""SPADE, spatially adaptive denormalisation (Park et al., CVPR 2019)."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from dagan_tf.layers.batch_norm import EPSILON, BatchNorm, batch_moments
-from dagan_tf.layers.folded import FoldedSPADE, FoldedSPADEResBlock, leaky_relu
+from dagan_tf.layers.folded import FoldedSPADE
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.resize import resize_nearest
-from dagan_tf.layers.spectral_norm import SpectralNormConv2D
 from dagan_tf.semantics import as_level
 
 
@@ -89,78 +88,3 @@ class SPADE(keras.layers.Layer):
     def get_config(self):
         own = {"semantic_channels": self.semantic_channels, "hidden_filters": self.hidden_filters}
         return {**super().get_config(), **own}
-
-
-@keras.saving.register_keras_serializable(package="dagan_tf")
-class SPADEResBlock(keras.layers.Layer):
-    """Residual block with SPADE before each spectrally normalised convolution.
-
-    x_s + conv_1(lrelu(norm_1(conv_0(lrelu(norm_0(x)))))), where x_s is x, or conv_s(norm_s(x)) if the number of
-    channels changes; x is resized (nearest) to the level's size. Source: Park et al., Figure 4 (left); leaky ReLU 0.2.
-
-    Args:
-        filters: output channels; the middle has min(input channels, filters).
-        semantic_channels: channels of the level.
-        hidden_filters: hidden channels of each SPADE layer.
-
-    Call: `block(x, level)`, x (B, h, w, C). Returns (B, H, W, filters) with the level's size (H, W).
-    """
-
-    def __init__(self, filters, semantic_channels, hidden_filters=128, **kwargs):
-        super().__init__(**kwargs)
-        self.filters = filters
-        self.semantic_channels = semantic_channels
-        self.hidden_filters = hidden_filters
-
-    def build(self, input_shape):
-        channels = input_shape[-1]
-        middle = min(channels, self.filters)
-        self.norm_0, self.conv_0 = self._branch("0", channels, middle, 3)
-        self.norm_1, self.conv_1 = self._branch("1", middle, self.filters, 3)
-        self.learned_shortcut = channels != self.filters
-        if self.learned_shortcut:
-            self.norm_s, self.conv_s = self._branch("s", channels, self.filters, 1)
-        self.built = True
-
-    def _branch(self, name, channels, filters, kernel_size):
-        policy, shape = self.dtype_policy, (None, None, None, channels)
-        norm = SPADE(self.semantic_channels, self.hidden_filters, name=f"norm_{name}", dtype=policy)
-        bias, initializer = kernel_size > 1, xavier()
-        conv = SpectralNormConv2D(
-            filters, kernel_size, use_bias=bias, kernel_initializer=initializer, name=f"conv_{name}", dtype=policy
-        )
-        norm.build(shape)
-        conv.build(shape)
-        return norm, conv
-
-    def call(self, x, level, training=False):
-        level = as_level(level)
-        # norm_0 and norm_s have the same input, and so the same statistics.
-        options = {"training": training, "moments": moments_at(x, level.size) if training else None}
-        y = self.conv_0(leaky_relu(self.norm_0(x, level, **options)), training=training)
-        y = self.conv_1(leaky_relu(self.norm_1(y, level, training=training)), training=training)
-        if self.learned_shortcut:
-            shortcut = self.conv_s(self.norm_s(x, level, **options), training=training)
-        else:
-            shortcut = resize_nearest(x, level.size)
-        return shortcut + y
-
-    def folded(self, dtype=None):
-        """The `FoldedSPADEResBlock` that computes what this block computes in inference."""
-        result = FoldedSPADEResBlock(
-            self.filters, self.semantic_channels, self.hidden_filters, name=self.name, dtype=dtype
-        )
-        result.learned_shortcut = self.learned_shortcut
-        for name in ("0", "1", "s") if self.learned_shortcut else ("0", "1"):
-            for layer in (f"norm_{name}", f"conv_{name}"):
-                with keras.name_scope(self.name):  # as `build` opens it: weights get paths of their own
-                    setattr(result, layer, getattr(self, layer).folded(dtype))
-        result.built = True
-        return result
-
-    def compute_output_shape(self, x_shape, level_shape):
-        return (*level_shape[0][:3], self.filters)
-
-    def get_config(self):
-        names = ("filters", "semantic_channels", "hidden_filters")
-        return {**super().get_config(), **{name: getattr(self, name) for name in names}}

@@ -5,8 +5,8 @@ from keras import ops
 
 from dagan_tf.config import ModelConfig
 from dagan_tf.errors import check_choice
+from dagan_tf.layers.activation import leaky_relu
 from dagan_tf.layers.attention import DualAttention
-from dagan_tf.layers.folded import leaky_relu
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.networks.backbones import backbone_class
 from dagan_tf.semantics import Semantics

@@ -3,9 +3,8 @@
 import keras
 
 from dagan_tf.config import ModelConfig
-from dagan_tf.layers.folded import FoldedSPADEResBlock
+from dagan_tf.layers.residual import FoldedSPADEResBlock, SPADEResBlock
 from dagan_tf.layers.semantic_conv import SemanticConv2D
-from dagan_tf.layers.spade import SPADEResBlock
 from dagan_tf.networks.backbones.stages import Stage
 
 

@@ -6,8 +6,8 @@ from keras import ops
 
 from dagan_tf.backend import traced_once, with_shape
 from dagan_tf.config import ModelConfig
+from dagan_tf.layers.activation import leaky_relu
 from dagan_tf.layers.conv import pad
-from dagan_tf.layers.folded import leaky_relu
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.semantic_conv import SemanticConv2D
 from dagan_tf.layers.spectral_norm import SpectralNormConv2D
