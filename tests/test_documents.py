@@ -110,7 +110,7 @@ def test_every_document_is_in_the_index():
 def test_commands_of_shell_blocks_are_understood(path):
     for words in shell_lines(path):
         if words[:2] == ["python", "-m"] and words[2].startswith("dagan_tf."):
-            parser(words[2].removeprefix("dagan_tf.")).parse_args(words[3:])
+            assert parser(words[2].removeprefix("dagan_tf.")).parse_args(words[3:])
 
 
 @each_document
@@ -147,7 +147,7 @@ def test_named_modules_are_public_or_there(path):
 @each_document
 def test_snippets_are_python(path):
     for block in blocks(path, "python"):
-        ast.parse(block)
+        assert ast.parse(block).body
 
 
 def snippet(mark):

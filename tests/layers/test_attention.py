@@ -83,7 +83,7 @@ def numpy_dual(layer, features):
     return sum(terms) if terms else last
 
 
-def close(actual, expected):
+def assert_close(actual, expected):
     np.testing.assert_allclose(actual, expected, rtol=1e-4, atol=1e-5)
 
 
@@ -91,8 +91,8 @@ def close(actual, expected):
 def test_spatial_attention(kernel_size):
     (x,) = maps([(6, 5, 4)])
     layer = randomized(SpatialAttention(kernel_size), x)
-    close(layer(x), numpy_spatial(layer, x))
-    close(layer.attention_map(x), (numpy_spatial(layer, x) / x)[..., :1])
+    assert_close(layer(x), numpy_spatial(layer, x))
+    assert_close(layer.attention_map(x), (numpy_spatial(layer, x) / x)[..., :1])
 
 
 @pytest.mark.parametrize("levels", ["all", "last"])
@@ -100,7 +100,7 @@ def test_spatial_attention(kernel_size):
 def test_fusion(levels, shapes):
     features = maps(shapes)
     layer = randomized(MultiScaleFusion(levels, reduced_filters=3), features)
-    close(layer(features), numpy_fusion(layer, features))
+    assert_close(layer(features), numpy_fusion(layer, features))
 
 
 def test_fusion_reads_every_level_or_the_last_one():
@@ -116,8 +116,8 @@ def test_fusion_reads_every_level_or_the_last_one():
 def test_channel_attention(kind):
     fused, last = maps([(6, 5, 4), (6, 5, 4)])
     layer = randomized(ChannelAttention(kind), fused, last)
-    close(layer.channel_weights(fused, last), numpy_gate(layer, fused, last))
-    close(layer(fused, last), numpy_channel(layer, fused, last))
+    assert_close(layer.channel_weights(fused, last), numpy_gate(layer, fused, last))
+    assert_close(layer(fused, last), numpy_channel(layer, fused, last))
 
 
 @pytest.mark.parametrize("attention", ["none", "sam", "cam1", "cam2", "sam+cam1", "sam+cam2"])
@@ -126,7 +126,7 @@ def test_channel_attention(kind):
 def test_dual_attention(attention, levels, shapes):
     features = maps(shapes)
     layer = randomized(DualAttention(attention, levels, cam_filters=3), features)
-    close(layer(features), numpy_dual(layer, features))
+    assert_close(layer(features), numpy_dual(layer, features))
 
 
 def test_the_default_is_the_papers_final_model():

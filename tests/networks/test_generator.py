@@ -118,7 +118,7 @@ def test_layout(depth):
     assert network.to_image(features).shape == (1, factor, 2 * factor, 3)
 
 
-def check_image(image, config, batch=2):
+def assert_image(image, config, batch=2):
     assert image.shape == (batch, *config.image_size, 3)
     assert image.dtype == "float32"
     assert np.isfinite(image).all()
@@ -132,7 +132,7 @@ def test_image_of_every_attention_variant(attention, cam_levels):
     config = small(attention=attention, cam_levels=cam_levels, image_size=(64, 32))
     network = enlarge(Generator(config, name="generator"))
     image = network(inputs(config))
-    check_image(image, config)
+    assert_image(image, config)
     assert np.std(image) > 0.01
 
 
@@ -145,14 +145,14 @@ def test_mixed_precision(policy):
     assert {variable.dtype for variable in network.variables} == {"float32"}
     assert {feature.dtype.name for feature in network.features(inputs(config))} == {network.compute_dtype}
     image = network(inputs(config))
-    check_image(image, config)
+    assert_image(image, config)
     np.testing.assert_allclose(image, reference(inputs(config)), atol=0.05)
-    check_image(network(inputs(config), training=True), config)
+    assert_image(network(inputs(config), training=True), config)
 
 
 def test_base_filters_need_not_be_even():
     config = small(base_filters=3)
-    check_image(Generator(config, name="generator")(inputs(config)), config)
+    assert_image(Generator(config, name="generator")(inputs(config)), config)
 
 
 def test_instance_edges():
@@ -161,7 +161,7 @@ def test_instance_edges():
     assert tuple(network.backbone.fc.kernel.shape) == (3, 3, 5, 64)
     given = inputs(config)
     image = network(given)
-    check_image(image, config)
+    assert_image(image, config)
     one_instance = {**given, "instance": tf.zeros_like(given["instance"])}
     assert np.abs(network(one_instance) - image).max() > 1e-3
     renamed = {**given, "instance": given["instance"] * 1000 + 7}  # other ids, the same borders
@@ -193,7 +193,7 @@ def test_the_patch_table_makes_the_dense_pictures_and_gradients(side):
         network.set_weights(weights)
         pictures[kind] = network(given).numpy()
         slopes[kind] = gradients(network, given, cotangent)
-    check_image(pictures["dense"], config)
+    assert_image(pictures["dense"], config)
     assert pictures["dense"].std() > 0.01
     largest = max(np.abs(slope).max() for slope in slopes["dense"])
     for kind in ("patch_table", "auto"):

@@ -73,7 +73,7 @@ def test_strategies_that_cannot_train_on_so_many_hosts(strategy, hosts, message)
 
 @pytest.mark.parametrize(("strategy", "hosts"), [("auto", 1), ("auto", 2), ("multi_worker", 2), ("none", 1)])
 def test_strategies_that_can(strategy, hosts):
-    check_hosts(strategy, hosts)
+    assert check_hosts(strategy, hosts) is None
 
 
 def test_devices_are_opened_only_where_the_hosts_fit(monkeypatch):
