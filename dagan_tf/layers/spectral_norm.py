@@ -1,5 +1,7 @@
 """Spectral normalisation (Miyato et al., ICLR 2018), reparametrised: W is stored, W/sigma is used."""
 
+import functools
+
 import keras
 import numpy as np
 from keras import ops
@@ -16,20 +18,36 @@ def _normalize(vector):
     return vector / ops.maximum(ops.norm(vector), EPSILON)
 
 
-def power_iteration(matrix, u, iterations=1):
-    """Singular vectors of the largest singular value, by power iteration.
+def power_iteration(matrix, u):
+    """One step towards the singular vectors of the largest singular value.
 
     Args:
         matrix: (K, F) float32, the kernel with all but its output axis flattened.
         u: (F,) float32, the present estimate on the output side.
-        iterations: how often v = normalise(W u), u = normalise(W^T v) is applied, at least 1.
 
     Returns:
-        `(u, v)` of shapes (F,) and (K,), both of unit length.
+        `(u, v)` with v = normalise(W u) and u = normalise(W^T v), of shapes (F,) and (K,), both of unit length.
     """
-    for _ in range(iterations):
-        v = _normalize(ops.matmul(matrix, u))
-        u = _normalize(ops.matmul(v, matrix))
+    v = _normalize(ops.matmul(matrix, u))
+    return _normalize(ops.matmul(v, matrix)), v
+
+
+def warmed_up(kernel):
+    """The singular vectors of a fresh kernel, by `WARM_UP_ITERATIONS` steps from a fixed start.
+
+    Args:
+        kernel: array (..., F).
+
+    Returns:
+        `(u, v)` as of `power_iteration`, in NumPy: there a step of the many small kernels takes a tenth of the time.
+    """
+    matrix = np.reshape(kernel, (-1, kernel.shape[-1]))
+    u = np.random.default_rng(0).standard_normal(matrix.shape[1]).astype("float32")
+    for _ in range(WARM_UP_ITERATIONS):
+        v = matrix @ u
+        v /= max(np.linalg.norm(v), EPSILON)
+        u = v @ matrix
+        u /= max(np.linalg.norm(u), EPSILON)
     return u, v
 
 
@@ -96,21 +114,17 @@ class SpectralNormConv2D(keras.layers.Layer):
             name="kernel", shape=shape, initializer=self.kernel_initializer, dtype="float32", autocast=False
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros") if self.use_bias else None
-        self.u = self._add_singular_vector("u", 0, self.filters)
-        self.v = self._add_singular_vector("v", 1, shape[0] * shape[1] * shape[2])
+        # Called when Keras gives u and v their values: the kernel has its own by then.
+        vectors = functools.cache(lambda: warmed_up(ops.convert_to_numpy(self.kernel)))
+        self.u = self._add_singular_vector("u", self.filters, lambda shape, dtype: vectors()[0])
+        self.v = self._add_singular_vector("v", shape[0] * shape[1] * shape[2], lambda shape, dtype: vectors()[1])
         self.built = True
 
-    def _add_singular_vector(self, name, position, length):
-        start = np.random.default_rng(0).standard_normal(self.filters).astype("float32")
-
-        def warmed_up(shape, dtype):  # called when Keras gives the variable its value: the kernel has its own by then
-            matrix = ops.reshape(ops.convert_to_tensor(self.kernel), (-1, self.filters))
-            return ops.cast(power_iteration(matrix, start, WARM_UP_ITERATIONS)[position], dtype)
-
+    def _add_singular_vector(self, name, length, initializer):
         return self.add_weight(
             name=name,
             shape=(length,),
-            initializer=warmed_up,
+            initializer=initializer,
             dtype="float32",
             trainable=False,
             autocast=False,

@@ -215,12 +215,12 @@ class DAGAN(keras.Model):
     def _update_average(self):
         """Moves the averaged generator, batch statistics included; its decay rises over the first steps."""
         done = tf.cast(self.step, "float32")
-        decay = tf.minimum(self.ema, (1.0 + done) / (10.0 + done))
+        weight = 1.0 - tf.minimum(self.ema, (1.0 + done) / (10.0 + done))
         for average, variable in zip(self.ema_generator.variables, self.generator.variables, strict=True):
             if average.name in ("u", "v"):  # unit vectors: their mean would not be one
                 average.assign(variable)
             else:
-                average.assign(average + (1.0 - decay) * (variable - average))
+                average.assign_add(weight * (variable - average))
 
     def test_step(self, data):
         """The losses of inference-mode pictures; nothing is updated."""
