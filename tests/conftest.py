@@ -3,12 +3,18 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported for the first time
+if "PYTEST_XDIST_WORKER" in os.environ:
+    # The processes of the suite share the cores: threads for all of them in each would only wait for one another.
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
 
+import fcntl
+import pickle
 import subprocess
 
 import pytest
 
 from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
+from dagan_tf.files import replaced
 from dagan_tf.presets import facades
 from tests.helpers import FACADES_FOLDER, tiny_config
 
@@ -18,33 +24,50 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
 
 
-@pytest.fixture(scope="session")
-def finished_run(tmp_path_factory):
-    """A whole run of `tiny_config()`: `(Run, Outcome)`."""
+def made_once(tmp_path_factory, name, make):
+    """A folder that `make(folder)` fills in the first process of the suite that asks for it; the others wait."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which all processes have
+    with open(folder / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / name).is_dir():
+            with replaced(folder / name) as unfinished:
+                unfinished.mkdir()
+                make(unfinished)
+    return folder / name
+
+
+def trained(folder, config, options):
+    """Trains in `folder/run` and keeps the `Outcome` beside it."""
     from dagan_tf.runs.folder import Run
     from dagan_tf.runs.session import train
 
-    run = Run(tmp_path_factory.mktemp("run") / "finished")
-    run.write_config(tiny_config())
-    return run, train(tiny_config(), run, options=RunOptions(sample_every=2, semantics="dense"), verbose=0)
+    run = Run(folder / "run")
+    run.write_config(config)
+    (folder / "outcome").write_bytes(pickle.dumps(train(config, run, options=options, verbose=0)))
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory):
+    """A whole run of `tiny_config()`, which tests read only: `(Run, Outcome)`."""
+    from dagan_tf.runs.folder import Run
+
+    options = RunOptions(sample_every=2, semantics="dense")
+    folder = made_once(tmp_path_factory, "finished", lambda folder: trained(folder, tiny_config(), options))
+    return Run(folder / "run"), pickle.loads((folder / "outcome").read_bytes())
 
 
 @pytest.fixture(scope="session")
 def facades_run(tmp_path_factory):
-    """A short run on the real facades at 64x64: its run folder."""
+    """A short run on the real facades at 64x64, which tests read only: its run folder."""
     if not FACADES_FOLDER.is_dir():
         pytest.skip("the facades are not beside this checkout (../shared/data/facades)")
-    from dagan_tf.runs.folder import Run
-    from dagan_tf.runs.session import train
-
     size = {"image_size": (64, 64), "base_filters": 8, "discriminator_filters": 8, "spade_filters": 16}
     data = DataConfig(dataset="facades", data_dir=str(FACADES_FOLDER))
     options = TrainConfig(epochs=2, decay_epochs=1, batch_size=8, perceptual="off", ema=0.9, generator_rate=1e-3)
     config = RunConfig(facades.MODEL.replace(**size), facades.LABELS, data, options)
-    run = Run(tmp_path_factory.mktemp("run") / "facades")
-    run.write_config(config)
-    train(config, run, options=RunOptions(sample_every=3), verbose=0)
-    return run.path
+    return made_once(tmp_path_factory, "facades", lambda f: trained(f, config, RunOptions(sample_every=3))) / "run"
 
 
 @pytest.fixture

@@ -22,27 +22,26 @@ def batch(config=SMALL, seed=1):
     return {"label": label, "instance": label // 2}
 
 
-def trained(config=SMALL):
+@pytest.fixture(scope="module")
+def generator():
     """A generator with weights, u, v and statistics of ordinary size, whose tanh is not saturated."""
     keras.utils.set_random_seed(0)  # u and v begin at random
-    generator = Generator(config)
+    generator = Generator(SMALL)
     rng = np.random.default_rng(0)
     for weight in generator.trainable_weights:
         weight.assign((0.03 if "conv_img" in weight.path else 0.3) * rng.normal(size=weight.shape))
     for _ in range(8):  # singular vectors and statistics of these weights
-        generator(batch(config), training=True)
+        generator(batch(), training=True)
     return generator
 
 
-def test_pictures_stay():
-    generator = trained()
+def test_pictures_stay(generator):
     image = np.asarray(generator(batch()))
     np.testing.assert_allclose(generator.folded()(batch()), image, atol=ATOL)
     assert image.std() > 0.01
 
 
-def test_kernels_are_divided_by_sigma():
-    generator = trained()
+def test_kernels_are_divided_by_sigma(generator):
     folded = generator.folded()
     for block, other in zip(generator.backbone.blocks, folded.backbone.blocks, strict=True):
         for name in ("conv_0", "conv_1", "conv_s")[: 2 + block.learned_shortcut]:
@@ -53,8 +52,7 @@ def test_kernels_are_divided_by_sigma():
             np.testing.assert_allclose(kernel, matrix / sigma, rtol=1e-4)
 
 
-def test_statistics_are_in_the_kernels():
-    generator = trained()
+def test_statistics_are_in_the_kernels(generator):
     folded = generator.folded()
     spade, other = generator.backbone.blocks[-1].norm_s, folded.backbone.blocks[-1].norm_s
     rng = np.random.default_rng(0)
@@ -72,8 +70,7 @@ def test_weights_are_those_of_inference():
     assert generator.folded().count_params() == generator.count_params() - gone
 
 
-def test_half_precision_is_exported_as_float32():
-    generator = trained()
+def test_half_precision_is_exported_as_float32(generator):
     half = Generator(SMALL, dtype="mixed_bfloat16")
     half.set_weights(generator.get_weights())
     folded = half.folded()
@@ -82,8 +79,7 @@ def test_half_precision_is_exported_as_float32():
 
 
 @pytest.mark.parametrize("semantics", ["dense", "patch_table"])
-def test_bfloat16(semantics):
-    generator = trained()
+def test_bfloat16(generator, semantics):
     half = generator.folded("bfloat16", semantics=semantics)
     image, expected = np.asarray(half(batch())), np.asarray(generator(batch()))
     assert image.dtype == "float32"
@@ -99,16 +95,14 @@ def test_unknown_precision():
         Generator(SMALL).folded("float16")
 
 
-def test_the_generator_is_not_changed():
-    generator = trained()
+def test_the_generator_is_not_changed(generator):
     before = generator.get_weights()
     generator.folded()
     for old, new in zip(before, generator.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
 
 
-def test_another_size_is_the_same_network():
-    generator = trained()
+def test_another_size_is_the_same_network(generator):
     larger = generator.folded(image_size=(64, 64))
     other = Generator(SMALL.replace(image_size=(64, 64)))
     other.set_weights(generator.get_weights())
@@ -118,8 +112,8 @@ def test_another_size_is_the_same_network():
         generator.folded(image_size=(40, 64))
 
 
-def test_a_folded_network_does_not_train():
-    folded = trained().folded()
+def test_a_folded_network_does_not_train(generator):
+    folded = generator.folded()
     assert isinstance(folded, FoldedGenerator)
     with pytest.raises(TypeError, match="training"):
         folded.features(batch(), training=True)
@@ -127,8 +121,8 @@ def test_a_folded_network_does_not_train():
     assert not names & {"u", "v", "moving_mean", "moving_variance"}
 
 
-def test_saved_as_keras(tmp_path):
-    folded = trained().folded()
+def test_saved_as_keras(generator, tmp_path):
+    folded = generator.folded()
     folded.save(tmp_path / "folded.keras")
     loaded = keras.saving.load_model(tmp_path / "folded.keras")
     np.testing.assert_array_equal(loaded(batch()), folded(batch()))

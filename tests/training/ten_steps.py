@@ -65,7 +65,7 @@ def main():
     parser.add_argument("--warm-up", action="store_true")
     parser.add_argument("--name", default="steps")
     parser.add_fields("devices", RunOptions, ("devices", "strategy", "xla", "semantics"))
-    parser.add_fields("training", TrainConfig, ("accumulate", "precision"))
+    parser.add_fields("training", TrainConfig, ("accumulate", "precision", "seed"))
     arguments = parser.parse_args()
     options = RunOptions(**{"semantics": "dense", **cli.given(arguments, RunOptions)})
     set_xla_flags(options)
@@ -74,7 +74,7 @@ def main():
     distribution = open_distribution(options)
     warm = arguments.folder / WARM
     if arguments.warm_up:
-        chosen = config(WARM_RATE)
+        chosen = config(WARM_RATE, seed=arguments.seed or 0)
         model = session.build_model(chosen, STEPS, semantics="dense")
         fit(model, session.training_pipeline(chosen), distribution, WARM_STEPS)
         model.save_weights(warm)
