@@ -67,6 +67,7 @@ def main():
     parser.add_fields("devices", RunOptions, ("devices", "strategy", "xla", "semantics"))
     parser.add_fields("training", TrainConfig, ("accumulate", "precision", "seed"))
     arguments = parser.parse_args()
+    changes = cli.given(arguments, TrainConfig)
     options = RunOptions(**{"semantics": "dense", **cli.given(arguments, RunOptions)})
     set_xla_flags(options)
     from dagan_tf.runs import session
@@ -74,11 +75,11 @@ def main():
     distribution = open_distribution(options)
     warm = arguments.folder / WARM
     if arguments.warm_up:
-        chosen = config(WARM_RATE, seed=arguments.seed or 0)
+        chosen = config(WARM_RATE, seed=changes.get("seed", 0))
         model = session.build_model(chosen, STEPS, semantics="dense")
         fit(model, session.training_pipeline(chosen), distribution, WARM_STEPS)
         model.save_weights(warm)
-    chosen = config(RATE, **cli.given(arguments, TrainConfig))
+    chosen = config(RATE, **changes)
     distribution.check_batch(chosen.train.batch_size, chosen.train.accumulate)
     model = session.build_model(chosen, STEPS, distribution, options.semantics)
     model.load_weights(warm)
