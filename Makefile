@@ -10,13 +10,16 @@ QUICK_START := --dataset procedural --num-examples 400 --image-size 64 --base-fi
 	--discriminator-filters 32 --epochs 4 --decay-epochs 2 --generator-rate 5e-4 --discriminator-rate 5e-4 \
 	--perceptual off --sample-every 2
 
-.PHONY: train test lint clean
+.PHONY: train test test-slow lint clean
 
 train: .venv/installed
 	$(BIN)/python -m dagan_tf.train $(QUICK_START)
 
 test: .venv/installed-dev lint
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+test-slow: .venv/installed-dev
+	$(BIN)/python -m pytest -m slow
 
 lint: .venv/installed-dev
 	$(BIN)/ruff format --check .

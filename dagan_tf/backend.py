@@ -91,21 +91,22 @@ def _inside_a_graph():
     return not tf.executing_eagerly()
 
 
-def traced_once(function, apart=True):
+def traced_once(function, inline=False):
     """Lets layers share the trace of a function of tensors, inside of `shared_traces`; elsewhere it is the function.
 
     TensorFlow traces, differentiates and optimizes a function for each layer that calls it: the first step of the
-    generator's 18 SPADE and 36 spectrally normalised layers took most of its time for that. A shared function becomes,
-    with its gradient, one graph function for all sizes of its tensors, and each call of it one node; TensorFlow
-    optimizes it once and keeps it apart. The first step comes in a fraction of the time, and later ones take as long
-    as before (benchmarks/first_step.py).
+    generator's 18 SPADE layers, and of 36 calls of spectrally normalised ones, took most of its time for that. A shared
+    function becomes, with its gradient, one graph function for all sizes of its tensors, and each call of it one node;
+    TensorFlow optimizes it once and keeps it apart. The first step comes in a fraction of the time, and later ones take
+    as long as before (benchmarks/first_step.py).
 
     Args:
         function: of tensors, nests of tensors, and hashable values, to a tensor or a nest of them. It must use no
             variable, and no static size of its tensors. There is one trace for each combination of dtypes, ranks and
             hashable values.
-        apart: whether TensorFlow optimizes it once and keeps it apart. What a function that is kept apart needs for its
-            gradient stays in memory until all of it has run, so one with large intermediates is better put in place.
+        inline: whether TensorFlow puts its nodes in place of each call before it optimizes them. All that the gradient
+            of a function that is kept apart names stays in memory, even what it takes no more than the shape of. So one
+            with large intermediates is better inlined.
 
     Returns:
         A function of the same arguments. Of its results' sizes nothing is known: see `with_shape`.
@@ -121,13 +122,13 @@ def traced_once(function, apart=True):
         flat = tf.nest.flatten(arguments)
         key = tuple((value.dtype, value.shape.rank) if tf.is_tensor(value) else value for value in flat)
         if key not in traces:
-            traces[key] = _trace(function, arguments, flat, apart)
+            traces[key] = _trace(function, arguments, flat, inline)
         return traces[key](*(value for value in flat if tf.is_tensor(value)))
 
     return call
 
 
-def _trace(function, arguments, flat, apart):
+def _trace(function, arguments, flat, inline):
     """The concrete function of the tensors in `flat`, which are those of `arguments`, for any sizes."""
     import tensorflow as tf
 
@@ -146,7 +147,7 @@ def _trace(function, arguments, flat, apart):
 
     # Before TensorFlow runs a graph it puts the nodes of a function in place of each call and optimizes all of them,
     # for 18 layers 18 times. A function that is marked so stays one, and is optimized once.
-    attributes = {"_noinline": True} if apart else {}
+    attributes = {} if inline else {"_noinline": True}
     with tf.init_scope():  # so that nothing of what is being traced now, such as a device, stays in the function
         return tf.function(of_tensors, autograph=False, experimental_attributes=attributes).get_concrete_function(
             *specs

@@ -10,9 +10,8 @@ from dagan_tf import cli
 from dagan_tf.config import ModelConfig
 from dagan_tf.presets import PRESETS
 
-MODEL_FIELDS = (
-    "num_classes", "image_size", "use_instance_edges", "base_filters", "discriminator_filters", "depth", "attention",
-)  # fmt: skip
+FIXED = ("backbone", "cam_levels", "cam_filters")  # the authors' networks have one of each
+MODEL_FIELDS = [name for name in ModelConfig.names() if name not in FIXED]
 
 
 def parser():

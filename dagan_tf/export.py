@@ -79,9 +79,10 @@ def main(argv=None):
     from dagan_tf.exports.card import model_card
     from dagan_tf.runs.loading import load_generator
 
-    loaded = load_generator(arguments.run, arguments.checkpoint)
-    if loaded.config is None:
-        raise UserError(f"Expected a run folder. Received: {loaded.path}. Export the run that it was saved from.")
+    run = pathlib.Path(arguments.run).expanduser()
+    if run.is_file():
+        raise UserError(f"Expected a run folder, or a checkpoint in it. Received: the file {run}. Give its run.")
+    loaded = load_generator(run, arguments.checkpoint)
     fields = {**cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions)}
     generator = loaded.generator.folded(arguments.precision, **fields)
     size = generator.config.image_size

@@ -39,6 +39,11 @@ class Config:
         kinds = {f.name: f.type for f in dataclasses.fields(cls)}
         return cls(**{name: _from_json(kinds[name], value) for name, value in values.items()})
 
+    @classmethod
+    def names(cls):
+        """The names of the fields, in their order: a list."""
+        return [f.name for f in dataclasses.fields(cls)]
+
     def replace(self, **overrides):
         """The same configuration with some fields changed; an unknown name raises `UserError`."""
         return type(self).from_dict({**{f.name: getattr(self, f.name) for f in dataclasses.fields(self)}, **overrides})

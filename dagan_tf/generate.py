@@ -9,10 +9,7 @@ from dagan_tf.config import ModelConfig, RunOptions
 from dagan_tf.errors import UserError
 from dagan_tf.presets import PRESETS
 
-MODEL_FIELDS = (
-    "num_classes", "image_size", "use_instance_edges", "backbone", "base_filters", "spade_filters", "depth",
-    "attention", "cam_levels", "cam_filters",
-)  # fmt: skip
+MODEL_FIELDS = [name for name in ModelConfig.names() if "discriminator" not in name]
 
 
 def parser():

@@ -5,7 +5,9 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before TensorFlow is imported for the first time
 if "PYTEST_XDIST_WORKER" in os.environ:
     # The processes of the suite share the cores: threads for all of them in each would only wait for one another.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", "1")
+    # On two cores sums are then made by one thread; a file that is tested alone has all of them.
+    threads = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, threads)))
 
 import fcntl
 import pickle

@@ -144,6 +144,15 @@ def test_named_modules_are_public_or_there(path):
         assert name in dagan_tf.__all__ or module.is_dir() or module.with_suffix(".py").is_file(), name
 
 
+def test_what_the_guide_loads_of_a_run(finished_run, tmp_path, monkeypatch):
+    (tmp_path / "runs").mkdir()
+    (tmp_path / "runs/facades").symlink_to(finished_run[0].path)
+    monkeypatch.chdir(tmp_path)
+    (block,) = [block for block in blocks(ROOT / "docs/training.md", "python") if "load_generator" in block]
+    exec(block, names := {})
+    assert names["loaded"].step == 9
+
+
 @each_document
 def test_snippets_are_python(path):
     for block in blocks(path, "python"):

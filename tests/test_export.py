@@ -57,6 +57,14 @@ def test_tflite_files(models):
     assert sorted(p.name for p in (models / "1/tflite").iterdir()) == ["float32.tflite", "int8.tflite"]
 
 
+def test_a_file_is_no_run(tmp_path):
+    weights = tmp_path / "generator.weights.h5"
+    weights.touch()
+    with pytest.raises(UserError, match=r"Expected a run folder, or a checkpoint in it. Received: the file .* Give"):
+        export.main(["--run", str(weights), "--output", str(tmp_path / "models")])
+    assert list(tmp_path.iterdir()) == [weights]
+
+
 def test_versions_follow_and_another_size_fits(finished_run, models, tmp_path, capsys):
     folder = tmp_path / "mine"
     shutil.copytree(models, folder)

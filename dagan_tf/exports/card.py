@@ -23,7 +23,8 @@ def model_card(name, generator, labels, step, weights):
     Returns:
         A dictionary of JSON values.
     """
-    own = [preset for preset, values in PRESETS.items() if values.labels == labels]
+    # Without names for its classes a data set of one's own may have the numbers of a preset's.
+    own = [preset for preset, values in PRESETS.items() if labels.class_names and values.labels == labels]
     return {
         "name": name,
         "model": "Dual Attention GAN: label map to photograph (Tang, Bai, Sebe, ACM MM 2020)",

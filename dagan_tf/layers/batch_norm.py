@@ -26,7 +26,7 @@ class Moments:
 
 def batch_moments(x):
     """The `Moments` of a batch (B, h, w, C): of all replicas' examples together."""
-    # Replicas exchange their sums, which TensorFlow does not let them do in a function that is traced apart.
+    # Replicas exchange their sums, which TensorFlow does not let them do in a function of its own.
     moments = _moments_of_all(x) if under_strategy() else _moments(x)
     return Moments(*(with_shape(moment, x.shape[-1:]) for moment in moments))
 
@@ -36,7 +36,8 @@ def _moments_of_all(x):
     return ops.moments(ops.cast(x, "float32"), axes=(0, 1, 2), synchronized=on_tensorflow())
 
 
-_moments = traced_once(_moments_of_all, apart=False)
+# Inlined, because its gradient names the squared differences, which are as large as x.
+_moments = traced_once(_moments_of_all, inline=True)
 
 
 def _normalized(x, mean, variance):

@@ -1,7 +1,7 @@
 """Layers for inference, in which spectral normalisation and batch statistics are folded into the kernels.
 
-They hold half of what the trained layers hold, and compute the same pictures with less. Nothing here trains: each
-trained layer makes its folded form with `folded()`.
+They hold neither singular vectors nor running statistics, and compute the same pictures with less. Nothing here trains:
+each trained layer makes its folded form with `folded()`.
 """
 
 import keras

@@ -6,7 +6,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from dagan_tf.backend import add_bias, traced_once, with_shape
+from dagan_tf.backend import add_bias, current_graph, traced_once, with_shape
 from dagan_tf.layers.conv import conv_output_length, convolve
 from dagan_tf.layers.folded import FoldedConv2D
 
@@ -14,40 +14,41 @@ WARM_UP_ITERATIONS = 15  # with a random u, sigma of a 1024-channel kernel is of
 EPSILON = 1e-12
 
 
-def _normalize(vector):
-    return vector / ops.maximum(ops.norm(vector), EPSILON)
-
-
-def power_iteration(matrix, u):
+def power_iteration(matrix, u, library=ops):
     """One step towards the singular vectors of the largest singular value.
 
     Args:
         matrix: (K, F) float32, the kernel with all but its output axis flattened.
         u: (F,) float32, the present estimate on the output side.
+        library: what computes, `keras.ops` or NumPy.
 
     Returns:
         `(u, v)` with v = normalise(W u) and u = normalise(W^T v), of shapes (F,) and (K,), both of unit length.
     """
-    v = _normalize(ops.matmul(matrix, u))
-    return _normalize(ops.matmul(v, matrix)), v
+
+    def normalize(vector):
+        return vector / library.maximum(library.sqrt(library.sum(library.square(vector))), EPSILON)
+
+    v = normalize(library.matmul(matrix, u))
+    return normalize(library.matmul(v, matrix)), v
 
 
 def warmed_up(kernel):
     """The singular vectors of a fresh kernel, by `WARM_UP_ITERATIONS` steps from a fixed start.
 
     Args:
-        kernel: array (..., F).
+        kernel: (..., F), a variable.
 
     Returns:
-        `(u, v)` as of `power_iteration`, in NumPy: there a step of the many small kernels takes a tenth of the time.
+        `(u, v)` as of `power_iteration`.
     """
-    matrix = np.reshape(kernel, (-1, kernel.shape[-1]))
-    u = np.random.default_rng(0).standard_normal(matrix.shape[1]).astype("float32")
+    # NumPy takes much less time for the many small products, but it cannot read a kernel of a graph that is traced.
+    graph = current_graph() is not None
+    library, matrix = (ops, ops.convert_to_tensor(kernel)) if graph else (np, ops.convert_to_numpy(kernel))
+    matrix = library.reshape(matrix, (-1, kernel.shape[-1]))
+    u = np.random.default_rng(0).standard_normal(kernel.shape[-1]).astype("float32")
     for _ in range(WARM_UP_ITERATIONS):
-        v = matrix @ u
-        v /= max(np.linalg.norm(v), EPSILON)
-        u = v @ matrix
-        u /= max(np.linalg.norm(u), EPSILON)
+        u, v = power_iteration(matrix, u, library)
     return u, v
 
 
@@ -115,9 +116,11 @@ class SpectralNormConv2D(keras.layers.Layer):
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros") if self.use_bias else None
         # Called when Keras gives u and v their values: the kernel has its own by then.
-        vectors = functools.cache(lambda: warmed_up(ops.convert_to_numpy(self.kernel)))
-        self.u = self._add_singular_vector("u", self.filters, lambda shape, dtype: vectors()[0])
-        self.v = self._add_singular_vector("v", shape[0] * shape[1] * shape[2], lambda shape, dtype: vectors()[1])
+        vectors = functools.cache(lambda graph: warmed_up(self.kernel))
+        self.u = self._add_singular_vector("u", self.filters, lambda shape, dtype: vectors(current_graph())[0])
+        self.v = self._add_singular_vector(
+            "v", shape[0] * shape[1] * shape[2], lambda shape, dtype: vectors(current_graph())[1]
+        )
         self.built = True
 
     def _add_singular_vector(self, name, length, initializer):

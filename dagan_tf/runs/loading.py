@@ -100,6 +100,7 @@ def load_model(run_folder, checkpoint="newest", semantics="auto"):
 
 
 def _from_run(path, checkpoint, semantics):
+    path = path.resolve()  # a name alone would have no folders above it
     if path in checkpoints.checkpoints(path.parent):
         _check_newest(path, checkpoint)
         path, checkpoint = path.parent.parent, checkpoints.read_state(path)["step"]

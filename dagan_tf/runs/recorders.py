@@ -63,16 +63,17 @@ class FirstStep(keras.callbacks.Callback):
     def __init__(self):
         super().__init__()
         self._began = None
+        self._done = False
 
     def on_train_begin(self, logs=None):
-        if self._began is None:
+        if not self._done:
             self._began = time.monotonic()
             print("Building the training graph ...", flush=True)
 
     def on_train_batch_end(self, batch, logs=None):
-        if self._began:
+        if not self._done:
             print(f"... the first step took {time.monotonic() - self._began:.1f} s", flush=True)
-            self._began = 0.0
+            self._done = True
 
 
 class Samples(keras.callbacks.Callback):

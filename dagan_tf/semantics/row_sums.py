@@ -6,7 +6,7 @@ TensorFlow's own gradients of both add up row by row, in one thread; the product
 import tensorflow as tf
 
 
-def _rows_to_owners(owners, rows, shape):
+def _sums_over_owners(owners, rows, shape):
     """The matrix whose product with values of owners sums, for each row, those of its owners: sparse (count, n).
 
     Args:
@@ -34,7 +34,7 @@ def sums_of_rows(values, rows, owners):
     count = tf.shape(values)[0]
 
     def gradient(upstream):
-        matrix = _rows_to_owners(owners, rows, (tf.shape(upstream)[0], count))
+        matrix = _sums_over_owners(owners, rows, (tf.shape(upstream)[0], count))
         return tf.reshape(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=upstream), shape), None, None
 
     return tf.sparse.segment_sum(values, rows, owners), gradient
@@ -57,7 +57,7 @@ def sums_of_products(features, kernel, rows, owners):
     count = shape[0] * shape[1]
 
     def gradient(upstream):
-        matrix = _rows_to_owners(owners, rows, (tf.shape(upstream)[0], count))
+        matrix = _sums_over_owners(owners, rows, (tf.shape(upstream)[0], count))
         of_products = tf.reshape(tf.raw_ops.SparseMatrixMatMul(a=matrix, b=upstream), shape)
         of_products = tf.cast(of_products, features.dtype)
         of_features = tf.reduce_sum(tf.matmul(of_products, kernel, transpose_b=True), axis=0)
@@ -71,7 +71,8 @@ def sums_of_products(features, kernel, rows, owners):
 def scale_and_shift(x, scale, shift, index):
     """x * scale + shift with the row of `scale` and of `shift` that each place names: (B, h, w, F) in x's dtype.
 
-    The gradient looks `scale` up again: that is quick, and a training step keeps x and rows, nothing as large as x.
+    The gradient looks `scale` up again: that is quick, and for it a training step keeps nothing else as large as x
+    (benchmarks/memory.py).
 
     Args:
         x: (B, h, w, F) floats.
@@ -81,16 +82,17 @@ def scale_and_shift(x, scale, shift, index):
 
     def gradient(upstream):
         upstream_32 = tf.cast(upstream, tf.float32)
-        with tf.control_dependencies([upstream]):  # else a graph may make, and hold, those of all layers at its start
+        # Without this edge the look-up, which does not depend on `upstream`, may run for all layers at once.
+        with tf.control_dependencies([upstream]):
             of_x = tf.cast(upstream_32 * tf.gather(scale, index), x.dtype)
         places = tf.reshape(index, [-1])
-        matrix = _rows_to_owners(tf.range(tf.size(places)), places, (tf.size(places), tf.shape(scale)[0]))
+        matrix = _sums_over_owners(tf.range(tf.size(places)), places, (tf.size(places), tf.shape(scale)[0]))
         of_scale, of_shift = (
             tf.raw_ops.SparseMatrixMatMul(a=matrix, b=tf.reshape(values, [-1, tf.shape(scale)[1]]))
             for values in (upstream_32 * tf.cast(x, tf.float32), upstream_32)
         )
         return of_x, of_scale, of_shift, None
 
-    with tf.control_dependencies([x]):  # for the same reason
+    with tf.control_dependencies([x]):  # for the same reason: look-ups depend on the label map alone
         scale_of_places, shift_of_places = tf.gather(scale, index), tf.gather(shift, index)
     return tf.cast(tf.cast(x, tf.float32) * scale_of_places + shift_of_places, x.dtype), gradient

@@ -169,11 +169,7 @@ class DAGAN(keras.Model):
 
     @tf.autograph.experimental.do_not_convert  # it has nothing to convert, and looking for it takes long
     def train_step(self, data):
-        """One alternating update: discriminator on the detached image, then generator through the new discriminator.
-
-        PyTorch: the authors update the generator first and run it a second time for the discriminator; here it runs
-        once.
-        """
+        """One alternating update: discriminator on the detached image, then generator through the new discriminator."""
         batch = batch_of(data)
         # Nothing may move, not even a step count or a singular vector, before the batch is there and valid.
         checks = [assert_examples(batch), assert_classes(batch["label"], self.config.num_classes)]

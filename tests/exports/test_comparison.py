@@ -9,7 +9,7 @@ from dagan_tf.errors import UserError
 from dagan_tf.exports import comparison, version
 from dagan_tf.images import to_uint8
 from dagan_tf.networks.generator import Generator
-from tests.networks.test_folding import batch, trained
+from tests.networks.helpers import batch, trained
 
 CARD = {"name": "mine"}
 

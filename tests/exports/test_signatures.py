@@ -11,7 +11,7 @@ from dagan_tf.config import LabelSpec
 from dagan_tf.exports.signatures import Signatures
 from dagan_tf.images import to_uint8
 from dagan_tf.networks import FoldedGenerator
-from tests.networks.test_folding import SMALL, batch, trained
+from tests.networks.helpers import SMALL, batch, trained
 
 SHIFTED = LabelSpec(num_classes=3, first_id=5, unknown_id=200)
 

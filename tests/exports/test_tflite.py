@@ -10,7 +10,7 @@ from dagan_tf.networks import FoldedGenerator
 from dagan_tf.runs.loading import load_model
 from tests.exports.helpers import sample_maps
 from tests.helpers import FACADES_FOLDER
-from tests.networks.test_folding import SMALL, batch, trained
+from tests.networks.helpers import SMALL, batch, trained
 
 DECIBELS = {"float32": 80, "float16": 60, "dynamic": 40, "int8": 35}
 

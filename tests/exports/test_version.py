@@ -13,7 +13,7 @@ from dagan_tf.config import LabelSpec
 from dagan_tf.errors import UserError
 from dagan_tf.exports import version
 from tests.helpers import ROOT
-from tests.networks.test_folding import trained
+from tests.networks.helpers import trained
 
 CARD = {"name": "mine"}
 

@@ -4,6 +4,7 @@ The arrays are a copy of the project's reference recording, with the larger inte
 the two examples. They are values only. Weights are drawn by name, so that none need be stored.
 """
 
+import functools
 import json
 import pathlib
 import zlib
@@ -19,8 +20,9 @@ PLAIN_DRAWS = {
 }
 
 
+@functools.cache
 def values(folder=FOLDER):
-    """The recorded arrays by name."""
+    """The recorded arrays by name, which tests read only."""
     with np.load(folder / "rectangles_ngf8.npz") as arrays:
         return dict(arrays)
 
@@ -46,8 +48,9 @@ def _draw(full_name, shape):
     return rs.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))
 
 
+@functools.cache
 def reference_weights(part):
-    """The drawn weights of "generator" or "discriminator": PyTorch's names to arrays in PyTorch's layout."""
+    """The drawn weights of "generator" or "discriminator", PyTorch's names to arrays in its layout, to read only."""
     prefix = {"generator": "G.", "discriminator": "D."}[part]
     state = {name: _draw(prefix + name, tuple(shape)) for name, shape in description()[part].items()}
     for name in [name for name in state if name.endswith("weight_orig")]:

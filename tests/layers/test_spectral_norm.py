@@ -70,6 +70,17 @@ def test_warm_up_follows_the_kernel_that_the_initializer_made():
     np.testing.assert_allclose(sigma(large), 100 * sigma(small), rtol=1e-4)
 
 
+def test_a_layer_that_is_built_inside_a_graph():
+    """As in `predict` of a model that was never called: u and v begin as they would elsewhere."""
+    inside, outside = (
+        SpectralNormConv2D(6, 3, kernel_initializer=keras.initializers.RandomNormal(seed=3)) for _ in "ab"
+    )
+    keras.Sequential([inside]).predict(images(4), verbose=0)
+    outside.build((None, 5, 6, 4))
+    np.testing.assert_allclose(inside.u, outside.u, atol=1e-5)
+    np.testing.assert_allclose(inside.v, outside.v, atol=1e-5)
+
+
 @pytest.mark.parametrize("shape", KERNELS)
 def test_sigma_after_training_calls(shape):
     layer = build(*shape)

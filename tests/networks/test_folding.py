@@ -4,35 +4,18 @@ import keras
 import numpy as np
 import pytest
 
-from dagan_tf.config import ModelConfig
 from dagan_tf.errors import UserError
 from dagan_tf.networks.generator import FoldedGenerator, Generator
 from dagan_tf.semantics import Semantics
-
-SMALL = ModelConfig(num_classes=3, image_size=(32, 64), base_filters=2, spade_filters=4, use_instance_edges=True)
-
+from tests.networks.helpers import SMALL, batch, trained
 
 ATOL = 1e-4
 """Statistics inside kernels change the order of sums."""
 
 
-def batch(config=SMALL, seed=1):
-    rng = np.random.default_rng(seed)
-    label = rng.integers(config.num_classes, size=(2, *config.image_size))
-    return {"label": label, "instance": label // 2}
-
-
-@pytest.fixture(scope="module")
+@pytest.fixture
 def generator():
-    """A generator with weights, u, v and statistics of ordinary size, whose tanh is not saturated."""
-    keras.utils.set_random_seed(0)  # u and v begin at random
-    generator = Generator(SMALL)
-    rng = np.random.default_rng(0)
-    for weight in generator.trainable_weights:
-        weight.assign((0.03 if "conv_img" in weight.path else 0.3) * rng.normal(size=weight.shape))
-    for _ in range(8):  # singular vectors and statistics of these weights
-        generator(batch(), training=True)
-    return generator
+    return trained()
 
 
 def test_pictures_stay(generator):

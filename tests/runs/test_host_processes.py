@@ -137,6 +137,7 @@ def test_a_host_that_waits_for_others_says_so_and_can_be_interrupted(start, tmp_
     assert not (tmp_path / "run").exists()
 
 
+@pytest.mark.slow  # Two processes that are traced for it alone; a full disk on one host is a test of sessions.
 def test_no_host_calls_itself_finished_if_the_last_checkpoint_is_not_written(start, small_disk):
     run = Run(small_disk(200_000) / "run")
     run.write_config(tiny_config(epochs=1, decay_epochs=0))

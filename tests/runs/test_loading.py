@@ -33,10 +33,12 @@ def test_a_run(finished_run, model):
     assert loaded.generator.semantics == "dense"
 
 
-def test_a_checkpoint_by_number_and_by_folder(finished_run):
+def test_a_checkpoint_by_number_and_by_folder(finished_run, monkeypatch):
     run = finished_run[0]
     found = [load_generator(run.path, "6"), load_generator(run.find("6"))]
-    assert [(loaded.step, loaded.path.name) for loaded in found] == [(6, "step-00000006")] * 2
+    monkeypatch.chdir(run.checkpoints)
+    found.append(load_generator("step-00000006"))
+    assert [(loaded.step, loaded.path.name) for loaded in found] == [(6, "step-00000006")] * 3
     assert_same_weights(found[0].generator, found[1].generator)
 
 

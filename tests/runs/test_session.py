@@ -86,21 +86,18 @@ def test_tensorboard_reads_scalars_and_sheets(finished_run):
     assert [event.step for event in events.Tensors("g_hinge")] == [3, 6, 9]
 
 
-def test_the_same_seed_gives_identical_weights_and_another_does_not(finished_run, tmp_path):
-    again, _ = start(tmp_path / "again", tiny_config())
-    assert_same(finished_run[0], again)
+def test_another_seed_gives_other_weights():
+    """That the same one gives the same is shown by each run here that ends as `finished_run`."""
     other = session.build_model(tiny_config(seed=1), 3)
     first = session.build_model(tiny_config(), 3)
     assert not np.array_equal(other.generator.get_weights()[0], first.generator.get_weights()[0])
 
 
-@pytest.mark.parametrize("step", [3, 4])
-def test_a_stopped_run_continues_to_the_same_numbers(finished_run, tmp_path, act_at_step, step):
-    act_at_step(step, lambda model: os.kill(os.getpid(), signal.SIGTERM if step == 4 else signal.SIGINT))
+def test_a_stopped_run_continues_to_the_same_numbers(finished_run, tmp_path, act_at_step):
+    act_at_step(4, lambda model: os.kill(os.getpid(), signal.SIGTERM))
     run, outcome = start(tmp_path / "stopped", tiny_config())
-    assert outcome.step == step
-    assert outcome.signal == (signal.SIGTERM if step == 4 else signal.SIGINT)
-    assert checkpoint.read_state(run.latest())["step_in_epoch"] == step % 3
+    assert (outcome.step, outcome.signal) == (4, signal.SIGTERM)
+    assert checkpoint.read_state(run.latest())["step_in_epoch"] == 1
     assert session.train(tiny_config(), run, resume=True, options=RunOptions(**DENSE), verbose=0).step == 9
     assert_same(finished_run[0], run)
     whole, resumed = ([json.loads(x) for x in r.history.read_text().splitlines()] for r in (finished_run[0], run))
@@ -113,9 +110,10 @@ def test_a_stopped_run_continues_to_the_same_numbers(finished_run, tmp_path, act
 def test_a_stopped_run_with_the_patch_table_continues_to_the_same_numbers(tmp_path, act_at_step):
     config, by_table = tiny_config(), {"semantics": "patch_table"}
     whole, _ = start(tmp_path / "whole", config, **by_table)
-    act_at_step(4, lambda model: os.kill(os.getpid(), signal.SIGTERM))
+    act_at_step(3, lambda model: os.kill(os.getpid(), signal.SIGINT))  # at the end of an epoch
     stopped, outcome = start(tmp_path / "stopped", config, **by_table)
-    assert outcome.step == 4
+    assert (outcome.step, outcome.signal) == (3, signal.SIGINT)
+    assert checkpoint.read_state(stopped.latest())["step_in_epoch"] == 0
     assert session.train(config, stopped, resume=True, options=RunOptions(**by_table), verbose=0).step == 9
     assert_same(whole, stopped)
 

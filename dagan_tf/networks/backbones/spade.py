@@ -27,13 +27,13 @@ class _Walk(keras.layers.Layer):
 
     block_class = None
 
-    def __init__(self, config, **kwargs):
+    def __init__(self, config, blocks=None, **kwargs):
         super().__init__(**kwargs)
         self.config = config
         self.stages = spade_stages(config)
         policy, channels = self.dtype_policy, config.semantic_channels
         self.fc = SemanticConv2D(self.stages[0].filters, 3, channels, name="fc", dtype=policy)
-        self.blocks = [
+        self.blocks = blocks or [
             self.block_class(stage.filters, channels, config.spade_filters, name=stage.name, dtype=policy)
             for stage in self.stages
         ]
@@ -45,6 +45,14 @@ class _Walk(keras.layers.Layer):
             block.build((None, None, None, filters))
             filters = stage.filters
         self.built = True
+
+    def _walk(self, semantics, **options):
+        x = self.fc(semantics.level(self.stages[0].factor))
+        features = []
+        for stage, block in zip(self.stages, self.blocks, strict=True):
+            x = block(x, semantics.level(stage.factor), **options)
+            features.append(x)
+        return features
 
     def layers_by_stage(self):
         """Pairs of a `Stage` and its layer, the first convolution's included."""
@@ -73,12 +81,7 @@ class FoldedSPADEBackbone(_Walk):
     block_class = FoldedSPADEResBlock
 
     def call(self, semantics):
-        x = self.fc(semantics.level(self.stages[0].factor))
-        features = []
-        for stage, block in zip(self.stages, self.blocks, strict=True):
-            x = block(x, semantics.level(stage.factor))
-            features.append(x)
-        return features
+        return self._walk(semantics)
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
@@ -99,12 +102,7 @@ class SPADEBackbone(_Walk):
     folded_class = FoldedSPADEBackbone
 
     def call(self, semantics, training=False):
-        x = self.fc(semantics.level(self.stages[0].factor))
-        features = []
-        for stage, block in zip(self.stages, self.blocks, strict=True):
-            x = block(x, semantics.level(stage.factor), training=training)
-            features.append(x)
-        return features
+        return self._walk(semantics, training=training)
 
     def folded(self, config, dtype=None):
         """The `FoldedSPADEBackbone` that computes what this backbone computes in inference.
@@ -113,10 +111,10 @@ class SPADEBackbone(_Walk):
             config: its `ModelConfig`, which may have another image size than this backbone's.
             dtype: its dtype policy.
         """
-        result = FoldedSPADEBackbone(config, name=self.name, dtype=dtype)
         with keras.name_scope(self.name):  # as `build` opens it: weights get paths of their own
+            blocks = [block.folded(dtype) for block in self.blocks]
+            result = FoldedSPADEBackbone(config, blocks, name=self.name, dtype=dtype)
             result.fc.build()
-            result.blocks = [block.folded(dtype) for block in self.blocks]
         for target, source in zip(result.fc.weights, self.fc.weights, strict=True):
             target.assign(source)
         result.built = True

@@ -10,6 +10,7 @@ import keras
 import numpy as np
 
 from dagan_tf.errors import UserError
+from dagan_tf.networks.discriminators.multiscale import Discriminator
 from dagan_tf.networks.generator import Generator
 
 COUNTER = "num_batches_tracked"  # PyTorch's batch norm counts its steps; nothing of ours depends on the number
@@ -126,9 +127,16 @@ def pytorch_entries(network):
     """The correspondence for a generator or discriminator: a dictionary of PyTorch's names to `Entry`.
 
     Raises:
-        UserError: the generator has no counterpart in the authors' code (`cam_levels="all"`).
+        UserError: the generator has no counterpart in the authors' code (`cam_levels="all"`), or it is none of the two.
     """
-    return _generator(network) if isinstance(network, Generator) else _discriminator(network)
+    if isinstance(network, Generator):
+        return _generator(network)
+    if isinstance(network, Discriminator):
+        return _discriminator(network)
+    raise UserError(
+        "The authors' PyTorch code has a generator and a discriminator: expected a `Generator` or a `Discriminator`. "
+        f"Received: a {type(network).__name__}. Give the trained network, such as `model.generator`."
+    )
 
 
 def _problems(entries, state):

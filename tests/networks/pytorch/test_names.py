@@ -75,6 +75,11 @@ def test_spade_checkpoints_have_no_attention():
     assert pytorch_weights(network).keys() == state.keys()
 
 
+def test_a_folded_generator_has_no_counterpart():
+    with pytest.raises(UserError, match=r"Received: a FoldedGenerator. Give the trained network"):
+        pytorch_weights(Generator(CONFIG).folded())
+
+
 def test_all_levels_have_no_counterpart_in_the_authors_code():
     network = Generator(CONFIG.replace(cam_levels="all"))
     with pytest.raises(UserError, match="`cam_levels` last"):
