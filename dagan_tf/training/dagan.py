@@ -216,7 +216,8 @@ class DAGAN(keras.Model):
             if average.name in ("u", "v"):  # unit vectors: their mean would not be one
                 average.assign(variable)
             else:
-                average.assign_add(weight * (variable - average))
+                now = tf.convert_to_tensor(average.value)  # read once: each operator would read it
+                average.assign(now + weight * (tf.convert_to_tensor(variable.value) - now))
 
     def test_step(self, data):
         """The losses of inference-mode pictures; nothing is updated."""

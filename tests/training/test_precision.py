@@ -132,6 +132,7 @@ for network, old in zip(networks, weights):
 """
 
 
+@pytest.mark.slow  # A step of two replicas takes half a minute to trace, for a skip that one replica shows, too.
 def test_an_overflow_on_the_second_replica_skips_the_step_on_both():
     """Keras asks the first replica alone."""
     halved = f"{INITIAL_SCALE / 2} {INITIAL_SCALE / 2}"
