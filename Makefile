@@ -4,8 +4,7 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-# Python compiles what is imported when it is used first; pip would compile all of TensorFlow for a third of its time.
-PIP := $(BIN)/pip install --quiet --no-compile --disable-pip-version-check
+PIP := $(BIN)/pip install --quiet --disable-pip-version-check
 
 QUICK_START := --dataset procedural --num-examples 400 --image-size 64 --base-filters 16 --spade-filters 48 \
 	--discriminator-filters 32 --epochs 4 --decay-epochs 2 --generator-rate 5e-4 --discriminator-rate 5e-4 \
