@@ -65,9 +65,8 @@ def main():
     parser.add_argument("--warm-up", action="store_true")
     parser.add_argument("--name", default="steps")
     parser.add_fields("devices", RunOptions, ("devices", "strategy", "xla", "semantics"))
-    parser.add_fields("training", TrainConfig, ("accumulate", "precision", "seed"))
+    parser.add_fields("training", TrainConfig, ("accumulate", "precision"))
     arguments = parser.parse_args()
-    changes = cli.given(arguments, TrainConfig)
     options = RunOptions(**{"semantics": "dense", **cli.given(arguments, RunOptions)})
     set_xla_flags(options)
     from dagan_tf.runs import session
@@ -75,11 +74,11 @@ def main():
     distribution = open_distribution(options)
     warm = arguments.folder / WARM
     if arguments.warm_up:
-        chosen = config(WARM_RATE, seed=changes.get("seed", 0))
+        chosen = config(WARM_RATE)
         model = session.build_model(chosen, STEPS, semantics="dense")
         fit(model, session.training_pipeline(chosen), distribution, WARM_STEPS)
         model.save_weights(warm)
-    chosen = config(RATE, **changes)
+    chosen = config(RATE, **cli.given(arguments, TrainConfig))
     distribution.check_batch(chosen.train.batch_size, chosen.train.accumulate)
     model = session.build_model(chosen, STEPS, distribution, options.semantics)
     model.load_weights(warm)
