@@ -38,7 +38,7 @@ def _repeated(x, times):
     """Each pixel as a rectangle of (vertical, horizontal) equal ones.
 
     Pixels are repeated in their row, then whole rows are, both as blocks that lie together in memory. With `ops.repeat`
-    the same takes more than twice as many nodes of a graph, and its gradient a third more time.
+    the same takes more nodes of a graph, and its gradient more time.
     """
     _, height, width, channels = x.shape
     vertical, horizontal = times

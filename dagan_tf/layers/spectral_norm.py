@@ -115,7 +115,8 @@ class SpectralNormConv2D(keras.layers.Layer):
             name="kernel", shape=shape, initializer=self.kernel_initializer, dtype="float32", autocast=False
         )
         self.bias = self.add_weight(name="bias", shape=(self.filters,), initializer="zeros") if self.use_bias else None
-        # Called when Keras gives u and v their values: the kernel has its own by then.
+        # Called when Keras gives u and v their values: the kernel has its own by then. One call serves both, unless
+        # they get them in different graphs, whose tensors mean nothing to one another.
         vectors = functools.cache(lambda graph: warmed_up(self.kernel))
         self.u = self._add_singular_vector("u", self.filters, lambda shape, dtype: vectors(current_graph())[0])
         self.v = self._add_singular_vector(
