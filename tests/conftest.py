@@ -9,35 +9,19 @@ if "PYTEST_XDIST_WORKER" in os.environ:
     threads = (os.cpu_count() or 1) // int(os.environ["PYTEST_XDIST_WORKER_COUNT"])
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(max(1, threads)))
 
-import fcntl
 import pickle
 import subprocess
 
 import pytest
 
 from dagan_tf.config import DataConfig, RunConfig, RunOptions, TrainConfig
-from dagan_tf.files import replaced
 from dagan_tf.presets import facades
-from tests.helpers import FACADES_FOLDER, tiny_config
+from tests.helpers import FACADES_FOLDER, made_once, tiny_config
 
 
 def pytest_collection_modifyitems(items):
     """Files that take minutes come first: at the end one of two processes would wait for them."""
     items.sort(key=lambda item: item.get_closest_marker("long") is None)
-
-
-def made_once(tmp_path_factory, name, make):
-    """A folder that `make(folder)` fills in the first process of the suite that asks for it; the others wait."""
-    folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        folder = folder.parent  # which all processes have
-    with open(folder / f"{name}.lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if not (folder / name).is_dir():
-            with replaced(folder / name) as unfinished:
-                unfinished.mkdir()
-                make(unfinished)
-    return folder / name
 
 
 def trained(folder, config, options):
@@ -70,6 +54,14 @@ def facades_run(tmp_path_factory):
     options = TrainConfig(epochs=2, decay_epochs=1, batch_size=8, perceptual="off", ema=0.9, generator_rate=1e-3)
     config = RunConfig(facades.MODEL.replace(**size), facades.LABELS, data, options)
     return made_once(tmp_path_factory, "facades", lambda f: trained(f, config, RunOptions(sample_every=3))) / "run"
+
+
+@pytest.fixture(scope="session")
+def counter(tmp_path_factory):
+    """A model's folder with version 1 of `tests.server.helpers.Counter`, to read only."""
+    from tests.server.helpers import export
+
+    return made_once(tmp_path_factory, "served", lambda folder: export(folder / "counter", 1)) / "counter"
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
-"""What several test files share: a fresh Python process, a tiny configuration, a convolution in NumPy."""
+"""What several test files share: a fresh Python process, what is made once, a convolution, a tiny configuration."""
 
+import fcntl
 import os
 import pathlib
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import numpy as np
 
 from dagan_tf.config import DataConfig, RunConfig, TrainConfig
+from dagan_tf.files import replaced
 from dagan_tf.presets import facades
 
 ROOT = pathlib.Path(__file__).parents[1]
@@ -36,6 +38,20 @@ def conv2d(x, kernel, bias=0.0, strides=1, padding=None):
         for j in range(size)
     )
     return sum(taps) + np.asarray(bias, "float64")
+
+
+def made_once(tmp_path_factory, name, make):
+    """A folder that `make(folder)` fills in the first process of the suite that asks for it; the others wait."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # which all processes have
+    with open(folder / f"{name}.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (folder / name).is_dir():
+            with replaced(folder / name) as unfinished:
+                unfinished.mkdir()
+                make(unfinished)
+    return folder / name
 
 
 def tiny_config(**train):

@@ -1,5 +1,7 @@
 """The export command: version folders of a run, TFLite files, and input that leaves nothing behind."""
 
+import contextlib
+import io
 import json
 import os
 import re
@@ -24,11 +26,17 @@ pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def models(finished_run, tmp_path_factory):
-    """A model's folder with version 1, exported with TFLite files."""
+def exported(finished_run, tmp_path_factory):
+    """A model's folder with version 1, exported with TFLite files, and what the command printed."""
     folder = tmp_path_factory.mktemp("models") / "mine"
-    run(finished_run, folder, "--tflite", "float32", "int8")
-    return folder
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        run(finished_run, folder, "--tflite", "float32", "int8")
+    return folder, printed.getvalue()
+
+
+@pytest.fixture
+def models(exported):
+    return exported[0]
 
 
 def run(finished_run, folder, *flags):
@@ -53,8 +61,18 @@ def test_the_average_is_exported(finished_run, models):
     assert (card["step"], card["weights"]) == (int(model.step), "moving average")
 
 
-def test_tflite_files(models):
-    assert sorted(p.name for p in (models / "1/tflite").iterdir()) == ["float32.tflite", "int8.tflite"]
+def test_tflite_files(exported):
+    folder, printed = exported
+    files = sorted((folder / "1/tflite").iterdir())
+    assert [file.name for file in files] == ["float32.tflite", "int8.tflite"]
+    rows = {words[0]: words[1:] for line in printed.splitlines() if len(words := line.split()) == 5}
+    for file in files:
+        size, decibels, largest, milliseconds = map(float, rows[file.name])
+        assert size == pytest.approx(file.stat().st_size / 1e6, abs=0.05)
+        assert milliseconds >= 0
+        if file.stem == "float32":
+            assert decibels > 80
+            assert largest <= 1
 
 
 def test_a_file_is_no_run(tmp_path):
@@ -87,7 +105,7 @@ def operators(version):
     return {node.op for node in nodes}
 
 
-def test_bfloat16(finished_run, tmp_path, capsys):
+def test_bfloat16(finished_run, models, tmp_path, capsys):
     run(finished_run, tmp_path / "m", "--precision", "bfloat16")
     printed, warned = capsys.readouterr()
     assert float(re.search(r"bfloat16.*?([\d.]+) dB", printed).group(1)) >= 40
@@ -101,8 +119,7 @@ def test_bfloat16(finished_run, tmp_path, capsys):
     assert -10 * np.log10(np.mean((image - expected) ** 2)) >= 40
     card = json.loads((tmp_path / "m/1/assets.extra/model_card.json").read_text())
     assert card["precision"] == "bfloat16"
-    run(finished_run, tmp_path / "m")
-    half, full = ((tmp_path / f"m/{n}/variables/variables.data-00000-of-00001").stat().st_size for n in (1, 2))
+    half, full = ((f / "1/variables/variables.data-00000-of-00001").stat().st_size for f in (tmp_path / "m", models))
     assert half < 0.65 * full
 
 
@@ -118,45 +135,30 @@ def test_a_slower_half_precision_is_warned_of(monkeypatch, capsys, speed, warns)
     assert ("no bfloat16 instructions" in warned) is warns
 
 
-def test_semantics(finished_run, tmp_path):
-    """One run is exported with the patch table, which is the default, and without."""
-    for version, flags, expected in [("1", [], True), ("2", ["--semantics", "dense"], False)]:
-        run(finished_run, tmp_path / "m", *flags)
-        assert ("Unique" in operators(tmp_path / "m" / version)) is expected
-    first, second = (pictures(tmp_path / "m" / version, labels()).astype(int) for version in "12")
+def test_semantics(finished_run, models, tmp_path, monkeypatch):
+    """One run is exported with the patch table, which is the default, and without; here into the folder one is in."""
+    (tmp_path / "dense").mkdir()
+    monkeypatch.chdir(tmp_path / "dense")
+    run(finished_run, ".", "--semantics", "dense", "--version", "7")
+    dense = tmp_path / "dense/7"
+    assert json.loads((dense / "assets.extra/model_card.json").read_text())["name"] == "dense"
+    assert ("Unique" in operators(models / "1"), "Unique" in operators(dense)) == (True, False)
+    first, second = (pictures(version, labels()).astype(int) for version in (models / "1", dense))
     assert np.abs(first - second).max() <= 1
-
-
-def test_the_name_is_that_of_the_folder(finished_run, tmp_path, monkeypatch):
-    (tmp_path / "mine").mkdir()
-    monkeypatch.chdir(tmp_path / "mine")
-    run(finished_run, ".")
-    card = json.loads((tmp_path / "mine/1/assets.extra/model_card.json").read_text())
-    assert card["name"] == "mine"
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_nothing(finished_run, tmp_path, monkeypatch, number):
-    def write(*arguments):
+    def write(generator, labels, folder, card):
+        (folder / "saved_model.pb").touch()
         os.kill(os.getpid(), number)
-        return iter(())
 
-    monkeypatch.setattr("dagan_tf.exports.tflite.write", write)
+    monkeypatch.setattr("dagan_tf.exports.version.write", write)
+    monkeypatch.setattr(export, "report_agreement", lambda *arguments: None)
     with pytest.raises(SystemExit) as stop:
-        run(finished_run, tmp_path / "m", "--tflite", "float32")
+        run(finished_run, tmp_path / "m")
     assert stop.value.code == 128 + number
     assert not list((tmp_path / "m").iterdir())
-
-
-def test_table_of_tflite_files(finished_run, tmp_path, capsys):
-    run(finished_run, tmp_path / "m", "--tflite", "float32", "--version", "7")
-    printed = capsys.readouterr().out
-    (row,) = [line.split() for line in printed.splitlines() if "float32.tflite" in line]
-    size = (tmp_path / "m/7/tflite/float32.tflite").stat().st_size
-    assert float(row[1]) == pytest.approx(size / 1e6, abs=0.05)
-    assert float(row[2]) > 80
-    assert int(row[3]) <= 1
-    assert float(row[4]) >= 0
 
 
 def test_data_that_moved(finished_run, tmp_path):

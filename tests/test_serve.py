@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -14,7 +16,6 @@ import pytest
 
 from dagan_tf import serve
 from tests.helpers import ROOT, run_python
-from tests.server.conftest import exported, folder  # noqa: F401
 from tests.server.helpers import WAIT, Client, answer_of, export, until
 from tests.server.test_servable import log_of, records
 
@@ -82,8 +83,8 @@ def test_flags_that_make_no_sense(flags, capsys):
     assert flags[0] in capsys.readouterr().err
 
 
-def test_sigterm_finishes_what_is_in_flight(start, exported, tmp_path):  # noqa: F811
-    process, client = start(exported)
+def test_sigterm_finishes_what_is_in_flight(start, counter, tmp_path):
+    process, client = start(counter)
     calls = [client.wait_for(tmp_path / "go") for _ in range(3)]
     # All have arrived: in the first batch, or behind it.
     until(lambda: client.metric('serving_batch_size_sum{model="counter"}') + client.waiting() == 3)
@@ -107,8 +108,8 @@ def slow(tmp_path):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_batch_that_nobody_waits_for_does_not_hold_up_the_end(start, exported, tmp_path, number):  # noqa: F811
-    process, client = start(exported)
+def test_a_batch_that_nobody_waits_for_does_not_hold_up_the_end(start, counter, tmp_path, number):
+    process, client = start(counter)
     call = client.wait_for(tmp_path / "never")
     until(lambda: client.batches() == 1)
     call.cancel()
@@ -118,8 +119,8 @@ def test_a_batch_that_nobody_waits_for_does_not_hold_up_the_end(start, exported,
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-def test_requests_that_were_cut_off_are_status_1(start, exported, tmp_path):  # noqa: F811
-    process, client = start(exported, "--grace", "0.1")
+def test_requests_that_were_cut_off_are_status_1(start, counter, tmp_path):
+    process, client = start(counter, "--grace", "0.1")
     call = client.wait_for(tmp_path / "never")
     until(lambda: client.batches() == 1)
     process.send_signal(signal.SIGTERM)
@@ -128,8 +129,8 @@ def test_requests_that_were_cut_off_are_status_1(start, exported, tmp_path):  # 
     assert "1 requests did not finish in 0.1 seconds" in (tmp_path / "log").read_text()
 
 
-def test_the_second_signal_ends_it_at_once(start, exported, tmp_path):  # noqa: F811
-    process, client = start(exported, "--grace", str(10 * WAIT))
+def test_the_second_signal_ends_it_at_once(start, counter, tmp_path):
+    process, client = start(counter, "--grace", str(10 * WAIT))
     call = client.wait_for(tmp_path / "never")
     until(lambda: client.batches() == 1)
     process.send_signal(signal.SIGINT)
@@ -154,7 +155,8 @@ def test_a_signal_during_the_first_load(start, slow, tmp_path):
     assert (tmp_path / "log").read_text() == ""
 
 
-def test_a_signal_while_a_new_version_loads(start, folder, slow, tmp_path):  # noqa: F811
+def test_a_signal_while_a_new_version_loads(start, counter, slow, tmp_path):
+    folder = pathlib.Path(shutil.copytree(counter, tmp_path / "counter"))
     process, client = start(folder, "--poll", "0.05")
     slow.rename(folder / "2")
     until(lambda: client.states().get(2) == "LOADING")

@@ -3,10 +3,19 @@
 import pytest
 
 from dagan_tf import convert
+from dagan_tf.config import LabelSpec
+from dagan_tf.exports import version
 from dagan_tf.networks.pytorch.files import write_state
 from tests import golden
-from tests.exports.helpers import exported
-from tests.helpers import FACADES_FOLDER
+from tests.exports.helpers import CARD, exported
+from tests.helpers import FACADES_FOLDER, made_once
+from tests.networks.helpers import trained
+
+
+@pytest.fixture(scope="session")
+def written(tmp_path_factory):
+    """The small generator of `tests.networks.helpers` as a version folder, with `CARD`, to read only."""
+    return made_once(tmp_path_factory, "written", lambda f: version.write(trained().folded(), LabelSpec(3), f, CARD))
 
 
 @pytest.fixture(scope="session")

@@ -9,6 +9,9 @@ from dagan_tf.data.datasets import open_source
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.runs.loading import load_model
 
+CARD = {"name": "mine"}
+"""The model card of `written`."""
+
 
 class Exported(NamedTuple):
     """A model's folder with version 1 in it, and what Keras says."""

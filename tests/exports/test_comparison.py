@@ -9,21 +9,13 @@ from dagan_tf.errors import UserError
 from dagan_tf.exports import comparison, version
 from dagan_tf.images import to_uint8
 from dagan_tf.networks.generator import Generator
+from tests.exports.helpers import CARD
 from tests.networks.helpers import batch, trained
-
-CARD = {"name": "mine"}
 
 
 @pytest.fixture(scope="module")
 def original():
     return trained()
-
-
-@pytest.fixture(scope="module")
-def written(original, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("version")
-    version.write(original.folded(), LabelSpec(3), folder, CARD)
-    return folder
 
 
 def test_check_passes(written, original):

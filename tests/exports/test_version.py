@@ -9,25 +9,10 @@ import pytest
 import tensorflow as tf
 from tensorflow.core.protobuf import saved_model_pb2
 
-from dagan_tf.config import LabelSpec
 from dagan_tf.errors import UserError
 from dagan_tf.exports import version
+from tests.exports.helpers import CARD
 from tests.helpers import ROOT
-from tests.networks.helpers import trained
-
-CARD = {"name": "mine"}
-
-
-@pytest.fixture(scope="module")
-def original():
-    return trained()
-
-
-@pytest.fixture(scope="module")
-def written(original, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("version")
-    version.write(original.folded(), LabelSpec(3), folder, CARD)
-    return folder
 
 
 def test_next_version(tmp_path):

@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 
-from tests.server.helpers import export, release, serving
+from tests.server.helpers import release, serving
 
 
 @pytest.fixture(autouse=True)
@@ -16,17 +16,9 @@ def no_request_waits_on():
 
 
 @pytest.fixture(scope="session")
-def exported(tmp_path_factory):
-    """A folder with version 1 of `Counter`; not to be changed."""
-    folder = tmp_path_factory.mktemp("models") / "counter"
-    export(folder, 1)
-    return folder
-
-
-@pytest.fixture(scope="session")
-def shared(exported):
+def shared(counter):
     """A server of version 1 for all tests that change nothing."""
-    with serving(exported, max_message_mb=4) as running:
+    with serving(counter, max_message_mb=4) as running:
         yield running
 
 
@@ -37,6 +29,6 @@ def client(shared):
 
 
 @pytest.fixture
-def folder(exported, tmp_path):
-    """A copy of the exported folder, to be changed."""
-    return pathlib.Path(shutil.copytree(exported, tmp_path / "counter"))
+def folder(counter, tmp_path):
+    """A copy of the folder of `counter`, to be changed."""
+    return pathlib.Path(shutil.copytree(counter, tmp_path / "counter"))

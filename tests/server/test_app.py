@@ -18,44 +18,44 @@ def started(folder, **options):
 
 
 @pytest.mark.parametrize("option", ["grpc_port", "rest_port"])
-def test_a_port_in_use(exported, option):
+def test_a_port_in_use(counter, option):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(StartError, match=f"`{option}`") as error:
-            started(exported, **{option: port})
+            started(counter, **{option: port})
         assert str(port) in str(error.value)
 
 
-def test_the_system_s_reason_is_in_the_sentence(exported):
+def test_the_system_s_reason_is_in_the_sentence(counter):
     with socket.create_server(("127.0.0.1", 0)) as taken, pytest.raises(StartError, match="Address already in use"):
-        started(exported, rest_port=taken.getsockname()[1])
+        started(counter, rest_port=taken.getsockname()[1])
 
 
-def test_an_unknown_host(exported, capfd):
+def test_an_unknown_host(counter, capfd):
     with pytest.raises(StartError, match=r"`host`\. Received: 'no\.such\.host\.invalid'"):
-        started(exported, host="no.such.host.invalid")
+        started(counter, host="no.such.host.invalid")
     assert capfd.readouterr().err == ""
 
 
-def test_two_servers_cannot_share_the_grpc_port(shared, exported):
+def test_two_servers_cannot_share_the_grpc_port(shared, counter):
     with pytest.raises(StartError, match="`grpc_port`"):
-        started(exported, grpc_port=shared.server.grpc_port)
+        started(counter, grpc_port=shared.server.grpc_port)
 
 
-def test_folders_that_are_no_model(exported, tmp_path):
+def test_folders_that_are_no_model(counter, tmp_path):
     with pytest.raises(StartError, match="There is none"):
         started(tmp_path / "nothing")
     (tmp_path / "a").mkdir()
     with pytest.raises(StartError, match=r"Received: a\. Export"):
         started(tmp_path)
     with pytest.raises(StartError, match="give the folder above"):
-        started(exported / "1")
+        started(counter / "1")
     (tmp_path / "1").mkdir()
     with pytest.raises(StartError, match="version 1"):
         started(tmp_path)
 
 
-def test_folders_that_cannot_be_read(exported, tmp_path):
+def test_folders_that_cannot_be_read(counter, tmp_path):
     with pytest.raises(StartError, match="cannot be read: File name too long"):
         started("a" * 300)
     if os.geteuid():  # modes do not bind root
@@ -69,13 +69,13 @@ def test_folders_that_cannot_be_read(exported, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["a/b", "a:b"])
-def test_names_that_no_address_can_have(exported, name):
+def test_names_that_no_address_can_have(counter, name):
     with pytest.raises(StartError, match="`name`"):
-        started(exported, name=name)
+        started(counter, name=name)
 
 
-def test_a_link_gives_its_own_name(exported, tmp_path):
-    (tmp_path / "facades").symlink_to(exported)
+def test_a_link_gives_its_own_name(counter, tmp_path):
+    (tmp_path / "facades").symlink_to(counter)
     with serving(f"{tmp_path}/facades/") as running:
         assert running.server.name == "facades"
         assert running.client.version() == 1
@@ -91,8 +91,8 @@ def has_ipv6():
 
 
 @pytest.mark.skipif(not has_ipv6(), reason="this machine has no IPv6 address")
-def test_both_kinds_of_address(exported):
-    with serving(exported, host="::") as running:
+def test_both_kinds_of_address(counter):
+    with serving(counter, host="::") as running:
         for host in ("127.0.0.1", "::1"):
             for port in (running.server.rest_port, running.server.grpc_port):
                 with socket.create_connection((host, port)) as connection:
@@ -106,13 +106,13 @@ def test_the_line_for_people(shared):
     assert "serving_version" in requests.get(address, timeout=WAIT).text
 
 
-def test_a_name_of_its_own(exported):
-    with serving(exported, name="other") as running:
+def test_a_name_of_its_own(counter):
+    with serving(counter, name="other") as running:
         assert running.client.version() == 1
 
 
-def test_stopping_finishes_what_is_in_flight_and_refuses_the_rest(exported, tmp_path):
-    with serving(exported) as running:
+def test_stopping_finishes_what_is_in_flight_and_refuses_the_rest(counter, tmp_path):
+    with serving(counter) as running:
         client = running.client
         call = client.wait_for(tmp_path / "go")
         until(lambda: client.batches() == 1)
@@ -129,8 +129,8 @@ def test_stopping_finishes_what_is_in_flight_and_refuses_the_rest(exported, tmp_
         assert stopping.result(WAIT) == 0
 
 
-def test_the_grace_is_limited(exported, tmp_path):
-    with serving(exported, grace=0.05) as running:
+def test_the_grace_is_limited(counter, tmp_path):
+    with serving(counter, grace=0.05) as running:
         call = running.client.wait_for(tmp_path / "go")
         until(lambda: running.client.batches() == 1)
         assert running.stop().result(WAIT) == 1

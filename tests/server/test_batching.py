@@ -169,16 +169,16 @@ async def until_async(condition):
 
 
 class TestInAServer:
-    def test_concurrent_requests_are_batched_and_split(self, exported):
-        with serving(exported, batch_timeout=0.2) as running, concurrent.futures.ThreadPoolExecutor(16) as pool:
+    def test_concurrent_requests_are_batched_and_split(self, counter):
+        with serving(counter, batch_timeout=0.2) as running, concurrent.futures.ThreadPoolExecutor(16) as pool:
             client = running.client
             answers = list(pool.map(client.add, [v % 13 for v in range(64)]))
             assert [int(a[0, 0, 0]) for a in answers] == [v % 13 + 1 for v in range(64)]
             assert client.metric('serving_batch_size_sum{model="counter"}') == 64
             assert client.metric('serving_batch_size_count{model="counter"}') < 64
 
-    def test_a_bad_id_fails_only_its_own_request(self, exported):
-        with serving(exported, batch_timeout=0.2) as running, concurrent.futures.ThreadPoolExecutor(8) as pool:
+    def test_a_bad_id_fails_only_its_own_request(self, counter):
+        with serving(counter, batch_timeout=0.2) as running, concurrent.futures.ThreadPoolExecutor(8) as pool:
             client = running.client
 
             def ask(value):
@@ -190,8 +190,8 @@ class TestInAServer:
             values = [1, 2, 13, 3, 4, 5, 77, 6]
             assert list(pool.map(ask, values)) == [2, 3, "INVALID_ARGUMENT", 4, 5, 6, "INVALID_ARGUMENT", 7]
 
-    def test_the_queue_s_bound_over_both_protocols(self, exported, tmp_path):
-        with serving(exported, max_queue=2, max_batch=1, batch_timeout=0) as running:
+    def test_the_queue_s_bound_over_both_protocols(self, counter, tmp_path):
+        with serving(counter, max_queue=2, max_batch=1, batch_timeout=0) as running:
             client = running.client
             calls = [client.wait_for(tmp_path / "go")]
             until(lambda: client.batches() == 1)

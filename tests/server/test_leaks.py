@@ -68,8 +68,8 @@ def dropped(client):
             connection.sendall(sent)
 
 
-def test_no_request_leaves_anything(exported, arrays):
-    with serving(exported, max_message_mb=4) as running:
+def test_no_request_leaves_anything(counter, arrays):
+    with serving(counter, max_message_mb=4) as running:
         client = running.client
         for ask in (good, refused, cancelled, dropped):  # caches are filled
             ask(client)

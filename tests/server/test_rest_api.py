@@ -252,11 +252,11 @@ class TestConnections:
         assert answer_of(running) == 1
         assert client.batches() == before + 1
 
-    def test_bodies_that_do_not_arrive(self, exported, monkeypatch):
+    def test_bodies_that_do_not_arrive(self, counter, monkeypatch):
         monkeypatch.setattr(rest_api, "READ_SECONDS", 0.05)
         head = f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\n".encode()
         chunked = head + b'Transfer-Encoding: chunked\r\n\r\n5\r\n{"ins\r\n'
-        with serving(exported) as running:
+        with serving(counter) as running:
             address = ("127.0.0.1", running.client.rest_port)
             for first, later in ((chunked, b"zz\r\n\r\n"), (head + b"Content-Length: 1000\r\n\r\n{", b"")):
                 with socket.create_connection(address) as connection:
@@ -267,9 +267,9 @@ class TestConnections:
             assert running.client.metric(TIMED_OUT) == 2
             assert running.client.waiting() == 0
 
-    def test_a_body_is_read_once_there_is_a_place(self, exported):
+    def test_a_body_is_read_once_there_is_a_place(self, counter):
         head = f"POST {PREDICT} HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n{{".encode()
-        with serving(exported, max_queue=1) as running:
+        with serving(counter, max_queue=1) as running:
             address = ("127.0.0.1", running.client.rest_port)
             with socket.create_connection(address) as first, socket.create_connection(address) as second:
                 first.sendall(head)

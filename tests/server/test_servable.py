@@ -31,8 +31,8 @@ def log_of(signature, **inputs):
 
 
 @pytest.fixture(scope="module")
-def servable(exported):
-    return Servable(exported / "1", 1, LIMIT)
+def servable(counter):
+    return Servable(counter / "1", 1, LIMIT)
 
 
 def test_specs_are_the_saved_models(servable):
