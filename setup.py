@@ -12,13 +12,14 @@ EXTRAS = {
     # What models are exported, served and asked with.
     "serving": ["tensorflow-serving-api>=2.19", "grpcio", "grpcio-health-checking", "aiohttp", "prometheus-client"],
     "tflite": ["ai-edge-litert"],
+    "onnx": ["tf2onnx", "onnxruntime"],
     "convert": ["torch"],
     "evaluation": ["scipy"],
     "notebooks": ["jupyterlab", "ipywidgets"],
 }
 # One version of PyTorch: it is the independent reader and writer of .pth files in the tests.
 EXTRAS["dev"] = ["pytest", "pytest-xdist", "ruff", "scipy", "jax", "torch==2.13.0", "openvino", "pyyaml"]
-EXTRAS["dev"] += [*EXTRAS["serving"], *EXTRAS["tflite"]]
+EXTRAS["dev"] += [*EXTRAS["serving"], *EXTRAS["tflite"], *EXTRAS["onnx"], "nbclient", "nbformat", "ipykernel"]
 
 setup(
     name="dagan_tf",

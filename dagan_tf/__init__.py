@@ -5,6 +5,8 @@ The names below are imported when they are first used, so that `import dagan_tf`
 
 import importlib
 
+from dagan_tf import registration
+
 __version__ = "0.1.0"
 
 _MODULES = {
@@ -47,3 +49,6 @@ def __getattr__(name):
 
 def __dir__():
     return sorted(__all__)
+
+
+registration.register()

@@ -10,6 +10,7 @@ import threading
 import keras
 
 from dagan_tf import xla
+from dagan_tf.errors import UserError
 
 
 def on_tensorflow():
@@ -20,6 +21,36 @@ def on_tensorflow():
 def on_tensorflow_cpu():
     """Whether Keras computes with TensorFlow on a machine without GPUs."""
     return on_tensorflow() and not keras.distribution.list_devices("gpu")
+
+
+def check_channels_last():
+    """Raises `UserError` if Keras is set to features of (B, C, H, W): all of this package are (B, H, W, C)."""
+    received = keras.config.image_data_format()
+    if received != "channels_last":
+        raise UserError(
+            f"Expected Keras' `image_data_format` channels_last. Received: {received}. Call "
+            "keras.config.set_image_data_format('channels_last'), or change it in ~/.keras/keras.json."
+        )
+
+
+def check_settings():
+    """Raises `UserError` for settings of Keras that would make a network another one than its configuration says."""
+    check_channels_last()
+    if keras.config.floatx() != "float32":
+        raise UserError(
+            f"Expected Keras' `floatx` float32. Received: {keras.config.floatx()}, in which all arrays would be read. "
+            "Call keras.config.set_floatx('float32'), or change it in ~/.keras/keras.json; for half precision give "
+            "the network a `dtype`, mixed_bfloat16 or mixed_float16."
+        )
+
+
+def require_tensorflow(what):
+    """Raises `UserError` unless Keras computes with TensorFlow, which `what` needs, the subject of a sentence."""
+    if not on_tensorflow():
+        raise UserError(
+            f"{what} needs Keras on TensorFlow. Received: the backend {keras.backend.backend()}. Set the environment "
+            "variable KERAS_BACKEND to tensorflow, before Keras is imported; layers and networks work on each backend."
+        )
 
 
 def under_strategy():

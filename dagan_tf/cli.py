@@ -226,3 +226,12 @@ def import_tensorflow():
     """Imports TensorFlow without the notes that it writes to the terminal before its log level counts."""
     with quiet():
         importlib.import_module("tensorflow")
+
+
+def import_keras():
+    """Imports TensorFlow and Keras; `UserError` if Keras is set to what these commands cannot work with."""
+    import_tensorflow()
+    from dagan_tf import backend
+
+    backend.require_tensorflow("This command")
+    backend.check_settings()

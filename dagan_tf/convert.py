@@ -34,7 +34,7 @@ def parser():
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
-    cli.import_tensorflow()
+    cli.import_keras()
     from dagan_tf.runs.conversion import from_pytorch, to_pytorch
 
     if arguments.command == "to-pytorch":

@@ -8,6 +8,11 @@ class UserError(ValueError):
     `error:` and exit with status 2; in a notebook it is an ordinary `ValueError`.
     """
 
+    # Keras and AutoGraph write what they were doing, with all arguments, around the message of an error that passes
+    # through them. These marks, by which they know errors that need none of it, keep the message alone and first.
+    _keras_call_info_injected = True
+    ag_pass_through = True
+
 
 class StorageError(UserError):
     """Something could not be written: the disk is full, or may not be written to. What was there before is intact."""

@@ -8,7 +8,6 @@ serving/README.md) or `python -m dagan_tf.serve --model MODELS/NAME`.
 """
 
 import argparse
-import importlib.util
 import os
 import pathlib
 import sys
@@ -16,8 +15,7 @@ import sys
 from dagan_tf import cli
 from dagan_tf.config import PRECISIONS, TFLITE_KINDS, ModelConfig, RunOptions
 from dagan_tf.errors import UserError
-
-PACKAGES = {"tensorflow_serving": "serving", "ai_edge_litert": "tflite"}
+from dagan_tf.exports.packages import check_packages
 
 
 def parser():
@@ -60,21 +58,12 @@ def version_number(text):
     return value
 
 
-def check_packages(tflite):
-    """Raises `UserError` for a package that an export needs and that is not installed."""
-    needed = ["tensorflow_serving"] + (["ai_edge_litert"] if tflite else [])
-    missing = [PACKAGES[name] for name in needed if importlib.util.find_spec(name) is None]
-    if missing:
-        extras = ",".join(missing)
-        raise UserError(f"This export needs packages that are not installed: pip install 'dagan_tf[{extras}]'.")
-
-
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
     folder = pathlib.Path(os.path.abspath(arguments.output))
-    check_packages(arguments.tflite is not None)
-    cli.import_tensorflow()
+    check_packages("tensorflow_serving", *(["ai_edge_litert"] if arguments.tflite is not None else []))
+    cli.import_keras()
     from dagan_tf.exports import maps, version
     from dagan_tf.exports.card import model_card
     from dagan_tf.runs.loading import load_generator

@@ -39,7 +39,7 @@ def parser():
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
-    cli.import_tensorflow()
+    cli.import_keras()
 
     import keras
 

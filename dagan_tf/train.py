@@ -71,7 +71,7 @@ def start(arguments):
     options = RunOptions(**cli.given(arguments, RunOptions))
     options.check_losses(config.train)
     set_xla_flags(options)
-    cli.import_tensorflow()
+    cli.import_keras()
     if arguments.dry_run and count_hosts() > 1:
         return show(config)  # without their devices: each host would wait for the others
     distribution = open_distribution(options, config.train.batch_size, config.train.accumulate)

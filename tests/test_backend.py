@@ -1,11 +1,17 @@
 """Shared traces: one trace for all who call a function, and the numbers of the function itself."""
 
+import importlib.util
+
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+import dagan_tf
 from dagan_tf.backend import add_bias, shared_traces, traced_once, with_shape
+from dagan_tf.errors import UserError
 from tests.helpers import run_python
+from tests.networks.helpers import SMALL
 
 X, W = np.arange(6, dtype="float32").reshape(2, 3), np.arange(12, dtype="float32").reshape(3, 4)
 
@@ -139,3 +145,60 @@ def test_shapes_are_given_back():
 def test_add_bias():
     x, bias = np.random.default_rng(0).normal(size=(2, 3, 4, 5)), np.arange(5.0)
     np.testing.assert_array_equal(add_bias(tf.constant(x), tf.constant(bias)), x + bias)
+
+
+@pytest.fixture
+def settings():
+    """Puts Keras' settings back."""
+    before = keras.config.image_data_format(), keras.config.floatx()
+    yield
+    keras.config.set_image_data_format(before[0])
+    keras.config.set_floatx(before[1])
+
+
+LAYERS = {
+    "DualAttention": dagan_tf.DualAttention,
+    "ChannelAttention": dagan_tf.ChannelAttention,
+    "SPADE": lambda: dagan_tf.SPADE(4, 3),
+    "Generator": lambda: dagan_tf.Generator(SMALL),
+    "Discriminator": lambda: dagan_tf.Discriminator(SMALL),
+    "DAGAN": lambda: dagan_tf.DAGAN(SMALL),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_channels_first_is_refused(settings, name):
+    keras.config.set_image_data_format("channels_first")
+    with pytest.raises(UserError, match=r"channels_last. Received: channels_first. Call keras.config.set_image"):
+        LAYERS[name]()
+
+
+@pytest.mark.parametrize("name", ["Generator", "Discriminator", "DAGAN"])
+@pytest.mark.parametrize("floatx", ["float16", "float64"])
+def test_another_floatx_is_refused(settings, name, floatx):
+    keras.config.set_floatx(floatx)
+    with pytest.raises(UserError, match=rf"`floatx` float32. Received: {floatx}, in which all arrays would be read"):
+        LAYERS[name]()
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_training_on_another_backend_says_what_it_needs(backend, tmp_path):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f"{backend} is not installed")
+    script = """
+import sys
+import dagan_tf
+from dagan_tf import train
+try:
+    dagan_tf.DAGAN.from_preset("facades", image_size=(32, 32))
+except dagan_tf.UserError as error:
+    print(error)
+try:
+    train.main(["--dataset", "procedural", "--run-dir", sys.argv[1]])
+except dagan_tf.UserError as error:
+    print(error)
+"""
+    printed = run_python(script, tmp_path / "run", KERAS_BACKEND=backend, JAX_PLATFORMS="cpu").splitlines()
+    needs = f"needs Keras on TensorFlow. Received: the backend {backend}. Set the environment variable KERAS_BACKEND"
+    assert [line.partition(needs)[0] for line in printed if needs in line] == ["Training ", "This command "]
+    assert not (tmp_path / "run").exists()

@@ -196,11 +196,3 @@ def test_bad_input(finished_run, models, tmp_path, bad):
         export.main([text for pair in flags.items() for text in pair])
     assert [p.name for p in models.iterdir()] == ["1"]
     assert not output.is_dir()
-
-
-@pytest.mark.parametrize(("module", "extra"), [("tensorflow_serving", "serving"), ("ai_edge_litert", "tflite")])
-def test_missing_packages_are_named(monkeypatch, module, extra):
-    find = export.importlib.util.find_spec
-    monkeypatch.setattr(export.importlib.util, "find_spec", lambda name: None if name == module else find(name))
-    with pytest.raises(UserError, match=rf"dagan_tf\[{extra}\]"):
-        export.check_packages(tflite=True)

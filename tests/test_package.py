@@ -18,8 +18,13 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"semantics", "losses"},
     {"presets"},
     {"config", "labels", "fields"},
-    {"errors", "files", "images", "signals", "xla", "backend"},
+    {"backend"},
+    {"errors", "files", "images", "signals", "xla", "registration"},
 ]
+UPWARD = {  # inside a method that Keras puts on the network, what is done there stands above it
+    ("networks/generator.py", "exports"),
+    ("training/dagan.py", "exports"),
+}
 ON_TENSORFLOW = ("patch_table.py", "patches.py", "row_sums.py")
 LONGEST_MODULE, LONGEST_WITHOUT_DOCSTRING = 300, 40  # lines
 NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "labels.py", "fields.py", "presets")
@@ -99,7 +104,8 @@ def test_imports_point_down(path):
     for name in imports(path):
         pieces = name.split(".")
         if pieces[0] == "dagan_tf" and len(pieces) > 1:  # the package itself has names and a version only
-            assert rank(pieces[1]) >= rank(part), f"{part} imports {name}"
+            excepted = (str(path.relative_to(ROOT / "dagan_tf")), pieces[1]) in UPWARD
+            assert excepted or rank(pieces[1]) >= rank(part), f"{part} imports {name}"
     if path.relative_to(ROOT / "dagan_tf").parts[0] in NEUTRAL and path.name not in ON_TENSORFLOW:
         assert not {name for name in imports(path) if name.split(".")[0] == "tensorflow"}
 

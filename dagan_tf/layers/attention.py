@@ -7,6 +7,7 @@ from keras import ops
 
 from dagan_tf.config import ATTENTIONS, CAM_LEVELS
 from dagan_tf.errors import UserError, check_choice
+from dagan_tf.layers.channels_last import ChannelsLastLayer
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.resize import resize_nearest
 
@@ -37,7 +38,7 @@ def _sum_resized(maps, size):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class SpatialAttention(keras.layers.Layer):
+class SpatialAttention(ChannelsLastLayer):
     """Position-wise spatial attention (SAM), Eq. 2-4: x * sigmoid(conv(concat(mean_C x, max_C x))).
 
     Args:
@@ -71,7 +72,7 @@ class SpatialAttention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class MultiScaleFusion(keras.layers.Layer):
+class MultiScaleFusion(ChannelsLastLayer):
     """Fusion of the earlier levels F_1 .. F_(l-1) at the size and width of F_l, Eq. 5.
 
     `levels="all"` (paper): each level is cut to `reduced_filters` channels by a 1x1 convolution, resized (nearest) to
@@ -128,7 +129,7 @@ class MultiScaleFusion(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class ChannelAttention(keras.layers.Layer):
+class ChannelAttention(ChannelsLastLayer):
     """Scale-wise channel attention (CAM), Eq. 6-9, on a fused map G (Eq. 5) and the last level F.
 
     g = sigmoid(conv1x1(relu(conv1x1(mean_HW(concat(G, F)))))) (Eq. 6-7); then
@@ -172,7 +173,7 @@ class ChannelAttention(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class DualAttention(keras.layers.Layer):
+class DualAttention(ChannelsLastLayer):
     """Sum of spatial and channel attention over a list of feature maps, from coarse to fine in the paper's generator.
 
     Plugs into any decoder: `x = DualAttention()([f1, f2, f3])` returns a map like the last one. The maps may have any

@@ -6,6 +6,7 @@ import keras
 from keras import ops
 
 from dagan_tf.backend import on_tensorflow, traced_once, under_strategy, with_shape
+from dagan_tf.layers.channels_last import ChannelsLastLayer
 
 MOMENTUM = 0.9
 EPSILON = 1e-5
@@ -47,7 +48,7 @@ def _normalized(x, mean, variance):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class BatchNorm(keras.layers.Layer):
+class BatchNorm(ChannelsLastLayer):
     """(x - mean) / sqrt(variance + 1e-5), by channel: statistics of the batch in training, else running ones.
 
     Running statistics move by a tenth. As with `keras.layers.BatchNormalization`, which computes the same, a frozen

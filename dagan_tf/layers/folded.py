@@ -8,6 +8,7 @@ import keras
 from keras import ops
 
 from dagan_tf.backend import add_bias
+from dagan_tf.layers.channels_last import ChannelsLastLayer
 from dagan_tf.layers.conv import conv_output_length, convolve
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.resize import resize_nearest
@@ -15,7 +16,7 @@ from dagan_tf.semantics import as_level
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class FoldedConv2D(keras.layers.Layer):
+class FoldedConv2D(ChannelsLastLayer):
     """2-D convolution whose kernel is W/sigma of a `SpectralNormConv2D`.
 
     The kernel is stored in the dtype in which it is multiplied.
@@ -57,7 +58,7 @@ class FoldedConv2D(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class FoldedSPADE(keras.layers.Layer):
+class FoldedSPADE(ChannelsLastLayer):
     """x * scale + shift, both made from the label map: a `SPADE` with its running statistics in the kernels.
 
     (x * a + b) * (1 + gamma) + beta = x * (1 + gamma) * a + (1 + gamma) * b + beta, where a and b are those of the

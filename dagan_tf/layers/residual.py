@@ -3,6 +3,7 @@
 import keras
 
 from dagan_tf.layers.activation import leaky_relu
+from dagan_tf.layers.channels_last import ChannelsLastLayer
 from dagan_tf.layers.folded import FoldedConv2D, FoldedSPADE
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.resize import resize_nearest
@@ -11,7 +12,7 @@ from dagan_tf.layers.spectral_norm import SpectralNormConv2D
 from dagan_tf.semantics import as_level
 
 
-class _ResBlock(keras.layers.Layer):
+class _ResBlock(ChannelsLastLayer):
     """The layers of a block and their names; `_norm` and `_conv` say of which classes they are."""
 
     def __init__(self, filters, semantic_channels, hidden_filters=128, **kwargs):

@@ -3,13 +3,14 @@
 import keras
 from keras import ops
 
+from dagan_tf.layers.channels_last import ChannelsLastLayer
 from dagan_tf.layers.conv import conv_output_length, convolve
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.semantics import as_level
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class SemanticConv2D(keras.layers.Layer):
+class SemanticConv2D(ChannelsLastLayer):
     """2-D convolution of a level of the label map, or of its concatenation with an image.
 
     The level decides how it convolves its label map: as a one-hot map, or without one. A convolution of a

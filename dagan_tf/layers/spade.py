@@ -5,6 +5,7 @@ import numpy as np
 from keras import ops
 
 from dagan_tf.layers.batch_norm import EPSILON, BatchNorm, batch_moments
+from dagan_tf.layers.channels_last import ChannelsLastLayer
 from dagan_tf.layers.folded import FoldedSPADE
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.resize import resize_nearest
@@ -18,7 +19,7 @@ def moments_at(x, size):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class SPADE(keras.layers.Layer):
+class SPADE(ChannelsLastLayer):
     """Spatially adaptive denormalisation: batchnorm(x) * (1 + gamma) + beta, gamma and beta made from the label map.
 
     gamma and beta are convolutions of a hidden layer, relu(convolution of the label map). x may be smaller than the

@@ -7,6 +7,7 @@ import numpy as np
 from keras import ops
 
 from dagan_tf.backend import add_bias, current_graph, traced_once, with_shape
+from dagan_tf.layers.channels_last import ChannelsLastLayer
 from dagan_tf.layers.conv import conv_output_length, convolve
 from dagan_tf.layers.folded import FoldedConv2D
 
@@ -72,7 +73,7 @@ def _moved_and_divided(kernel, u):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class SpectralNormConv2D(keras.layers.Layer):
+class SpectralNormConv2D(ChannelsLastLayer):
     """2-D convolution with the kernel W/sigma, where sigma = v^T W u estimates W's largest singular value.
 
     A call with `training=True` first moves u and v by one power iteration, without gradient; the gradient of the

@@ -3,19 +3,21 @@
 import keras
 from keras import ops
 
+from dagan_tf.backend import check_settings
 from dagan_tf.config import ModelConfig
 from dagan_tf.errors import check_choice
 from dagan_tf.layers.activation import leaky_relu
 from dagan_tf.layers.attention import DualAttention
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.networks.backbones import backbone_class
+from dagan_tf.networks.keras_files import KerasFiles
 from dagan_tf.semantics import Semantics
 
 POLICIES = {"float32": "float32", "bfloat16": "mixed_bfloat16"}
 """The dtype policy of a folded generator for each precision of `config.PRECISIONS`."""
 
 
-class _LabelMapToImage(keras.Model):
+class _LabelMapToImage(KerasFiles):
     """The common base of `Generator` and `FoldedGenerator`: all but the backbone's class.
 
     Args:
@@ -25,7 +27,9 @@ class _LabelMapToImage(keras.Model):
     """
 
     def __init__(self, config, semantics="auto", backbone=None, **kwargs):
-        super().__init__(**kwargs)
+        check_settings()
+        # Label maps may be floats: Keras would round their ids to those of the compute dtype.
+        super().__init__(autocast=False, **kwargs)
         self.config = config
         self.semantics = semantics
         self.supports_jit = semantics != "patch_table"  # Keras compiles with XLA on GPUs what does
@@ -55,7 +59,7 @@ class _LabelMapToImage(keras.Model):
         return backbone_class(config.backbone)
 
     def read(self, inputs):
-        """The `Semantics` of a batch dictionary, see the class."""
+        """The `Semantics` of a batch dictionary, or of label maps alone, see the class."""
         return Semantics.from_inputs(inputs, self.config, self.compute_dtype, self.semantics)
 
     def to_image(self, features):
@@ -76,7 +80,25 @@ class _LabelMapToImage(keras.Model):
         return maps
 
     def compute_output_shape(self, input_shape):
-        return (*input_shape["label"], 3)
+        label = input_shape["label"] if isinstance(input_shape, dict) else input_shape
+        return (*label[:3], 3)
+
+    def export(self, filepath, format="tf_saved_model", labels=None, **kwargs):
+        """Exports the generator for inference.
+
+        Args:
+            filepath: a folder that is made, for "tf_saved_model"; else a file.
+            format: "tf_saved_model" for what `python -m dagan_tf.export` writes, with its signatures, warm-up requests
+                and model card, or "onnx", which needs the extra `onnx`.
+            labels: the `LabelSpec` of the label files that the signature `png` reads; `None`: ids are classes.
+            **kwargs: of `keras.Model.export`, for ONNX.
+
+        Raises:
+            UserError: a package is missing, or the file cannot be written.
+        """
+        from dagan_tf.exports import keras_export  # above the networks, where Keras has this method
+
+        return keras_export.export(self, filepath, format, labels, **kwargs)
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict(), "semantics": self.semantics}
@@ -116,7 +138,9 @@ class Generator(_LabelMapToImage):
         semantics: how the label map is read, see `Semantics`: "auto", "dense" or "patch_table".
 
     Call: a dictionary with `"label"`, integers (B, H, W) in 0..num_classes-1, and, if the configuration uses
-    instance edges, `"instance"`, integers (B, H, W). Returns float32 (B, H, W, 3) in [-1, 1].
+    instance edges, `"instance"`, integers (B, H, W); or the label maps alone where it uses none. Maps may have a last
+    axis of 1, and be of any dtype that holds them, see `semantics.inputs.label_maps`; ids outside the classes are
+    pixels without one (`DAGAN` and exported models check values). Returns float32 (B, H, W, 3) in [-1, 1].
     """
 
     def features(self, inputs, training=False):

@@ -95,6 +95,8 @@ def load_model(run_folder, checkpoint="newest", semantics="auto"):
     run = Run(pathlib.Path(run_folder).expanduser())
     config, path = run.read_config(), run.find(checkpoint)
     model = DAGAN(config.model, ema=config.train.ema, semantics=semantics)
+    # The optimizers' slots, which take twice as much as the networks, are left in the file.
+    model.generator_optimizer = model.discriminator_optimizer = None
     checkpoints.load(model, path)
     return model, config, path
 

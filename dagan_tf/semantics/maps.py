@@ -7,6 +7,7 @@ from dagan_tf.backend import current_graph, on_tensorflow, under_xla
 from dagan_tf.config import SEMANTICS
 from dagan_tf.errors import UserError, check_choice
 from dagan_tf.semantics.dense import DenseLevel
+from dagan_tf.semantics.inputs import label_maps
 
 
 def instance_edges(instance_map):
@@ -50,24 +51,13 @@ class Semantics:
 
     @classmethod
     def from_inputs(cls, inputs, config, dtype="float32", kind="auto"):
-        """Makes the semantics of a batch dictionary with `"label"` and, if `config.use_instance_edges`, `"instance"`.
+        """Makes the semantics of a network's inputs, in any of the forms of `inputs.label_maps`.
 
         Raises:
-            UserError: the network needs an instance map and there is none, or the label map is not (B, H, W) with the
-                configuration's image size.
+            UserError: they have another form, or the network needs an instance map and there is none.
         """
-        label_map = inputs["label"]
-        sizes = zip(label_map.shape[1:], config.image_size, strict=False)
-        if len(label_map.shape) != 3 or any(size not in (None, expected) for size, expected in sizes):
-            height, width = config.image_size
-            raise UserError(
-                f'"label" must be a batch of label maps (B, {height}, {width}), the `image_size` that this network was '
-                f"built with. Received: shape {tuple(label_map.shape)}."
-            )
-        if config.use_instance_edges and inputs.get("instance") is None:
-            raise UserError('This network reads instance edges: give "instance", integers (B, H, W), beside "label".')
-        instance_map = inputs["instance"] if config.use_instance_edges else None
-        return cls(label_map, config.num_classes, instance_map, dtype, kind)
+        maps = label_maps(inputs, config)
+        return cls(maps["label"], config.num_classes, maps.get("instance"), dtype, kind)
 
     def one_hot(self, factor=1):
         """The map nearest-downsampled by `factor`: (B, H/factor, W/factor, S), picking every factor-th pixel.

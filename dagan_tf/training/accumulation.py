@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from dagan_tf.errors import UserError
+from dagan_tf.training.batches import check
 
 
 def mean_over_micro_batches(function, batch, count, after=()):
@@ -43,7 +44,7 @@ def _divided(value, count):
     size = value.shape[0]
     if size is None:
         size = tf.shape(value)[0]
-        fits = tf.debugging.Assert(tf.logical_and(size > 0, size % count == 0), [message, "Received:", size])
+        fits = check(tf.logical_and(size > 0, size % count == 0), message, "Received:", size)
         with tf.control_dependencies([fits]):
             return tf.reshape(value, (-1, count, *value.shape[1:]))
     if size % count or not size:

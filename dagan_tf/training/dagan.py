@@ -5,28 +5,45 @@ import numpy as np
 import tensorflow as tf
 
 from dagan_tf import losses
-from dagan_tf.backend import shared_traces
-from dagan_tf.config import LOSSES, ModelConfig, TrainConfig
+from dagan_tf.backend import check_settings, require_tensorflow, shared_traces
+from dagan_tf.config import LOSSES, ModelConfig
 from dagan_tf.errors import UserError
 from dagan_tf.images import to_uint8
 from dagan_tf.networks import Discriminator, Generator
+from dagan_tf.networks.keras_files import KerasFiles
 from dagan_tf.presets import get_preset
-from dagan_tf.training.batches import MAPS, assert_classes, assert_examples, batch_of, checked_maps
+from dagan_tf.training.arrays import check_arrays
+from dagan_tf.training.batches import assert_classes, assert_values, batch_of, maps_of_whole_numbers
+from dagan_tf.training.calls import PlainCalls
+from dagan_tf.training.compiling import check_keywords, two_optimizers
+from dagan_tf.training.rates import BothOptimizers
 from dagan_tf.training.replicas import as_logs, mean_over_replicas
-from dagan_tf.training.schedule import make_optimizers
+from dagan_tf.training.slots import KeptSlots, check_average
 from dagan_tf.training.step import Drawn, accumulated_step, whole_step
-
-INITIAL_SCALE = 2.0**10
-"""Of float16 losses. From Keras' 2**15 the generator skips its first six steps, down to 2**9."""
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class DAGAN(keras.Model):
+class DAGAN(PlainCalls, KerasFiles):
     """Dual attention GAN: `compile`, `fit`, `evaluate`, `predict` as every Keras model, and `generate`.
 
-    Batches are dictionaries: `"label"` integers (B, H, W) in 0..num_classes-1; `"instance"` integers (B, H, W) if the
-    configuration uses instance edges; for training and evaluation `"image"`, float32 (B, H, W, 3) in [-1, 1]. The
-    weights exist when the constructor returns.
+    The weights exist when the constructor returns. Data come in any of these forms, the images for training and
+    evaluation:
+
+    | method | x, and where it is told apart y |
+    |---|---|
+    | `fit`, `evaluate` | dictionaries `{"label", "image"[, "instance"]}` of arrays; `x=labels, y=images` |
+    | | a `Pipeline` |
+    | | a `tf.data.Dataset`, generator or `PyDataset` of batches: such dictionaries, or pairs `(label, image)` |
+    | `train_on_batch`, `test_on_batch` | one batch of arrays: a dictionary, or `x=labels, y=images` |
+    | `predict` | all of these, images left out or not; label maps alone where there are no instance edges |
+    | `model(x)`, `model.generator(x)` | a dictionary of maps, or label maps alone where there are no instance edges |
+    | `generate` | label maps, a single one, too |
+
+    | entry | shape | values |
+    |---|---|---|
+    | `"label"` | (B, H, W) or (B, H, W, 1) | classes 0..num_classes-1: integers, whole floats, bool for two classes |
+    | `"instance"` | as `"label"` | ids of any number, where the configuration uses instance edges |
+    | `"image"` | (B, H, W, 3) | floats in [-1, 1], or uint8 in 0..255, which is scaled |
 
     Args:
         config: a `ModelConfig`.
@@ -41,7 +58,9 @@ class DAGAN(keras.Model):
     """
 
     def __init__(self, config, ema=0.0, semantics="auto", name="dagan", **kwargs):
-        super().__init__(name=name, **kwargs)
+        require_tensorflow("Training")
+        check_settings()
+        super().__init__(name=name, autocast=False, **kwargs)  # labels and images go to the networks as they are
         self.config = config
         self.ema = ema
         self.semantics = semantics
@@ -55,6 +74,7 @@ class DAGAN(keras.Model):
             self.ema_generator.trainable = False
         self.step = self.add_weight(name="step", shape=(), dtype="int64", initializer="zeros", trainable=False)
         self.perceptual_features = None
+        self.generator_optimizer, self.discriminator_optimizer = KeptSlots("generator"), KeptSlots("discriminator")
         self.built = True
 
     @classmethod
@@ -102,39 +122,38 @@ class DAGAN(keras.Model):
 
         Args:
             generator_optimizer, discriminator_optimizer: Keras optimizers or their names; `None`: Adam with rate 1e-4
-                and 4e-4, beta1 0, beta2 0.999. There are two, so Keras' callbacks that change *the* optimizer's rate
-                do not apply: give schedules.
+                and 4e-4, beta1 0, beta2 0.999. Callbacks that set a learning rate set both, see `BothOptimizers`.
             perceptual_features: a `VGG19Features`, or `None` for no perceptual loss.
             feature_weight, perceptual_weight: weights of the two losses beside the hinge loss's 1.
             jit_compile: compile the step with XLA; worth it on GPUs, without a strategy of several replicas. XLA leaves
-                out the check of label ids inside the step (`FolderSource` and `generate` check them before).
+                out the checks of values inside the step, of ids and of the range of images; of arrays, of `generate`
+                and of `FolderSource` they are checked before.
             accumulate: gradient accumulation: micro-batches in a batch, which go through the networks one after the
                 other, their gradients averaged. The step of a batch takes the memory of a micro-batch. Batch statistics
                 are those of a micro-batch, and each of them moves the generator's running statistics and singular
                 vectors once, the discriminator's once for either update, as a whole batch does. The examples that a
                 replica gets of a batch must be a multiple of it.
             **kwargs: `run_eagerly`, `steps_per_execution` of `keras.Model.compile`.
+
+        Raises:
+            UserError: arguments that only a model of one network and one loss can have.
         """
         if accumulate < 1:
             raise UserError(f"`accumulate` must be a whole number of at least 1. Received: {accumulate!r}.")
+        check_keywords(kwargs)
+        optimizers = two_optimizers(self, generator_optimizer, discriminator_optimizer)
+        kept = self.generator_optimizer, self.discriminator_optimizer
         super().compile(optimizer=None, loss=None, jit_compile=jit_compile, **kwargs)
-        defaults = make_optimizers(TrainConfig(decay_epochs=0), steps_per_epoch=1)
-        self.generator_optimizer = self._optimizer(generator_optimizer or defaults[0])
-        self.discriminator_optimizer = self._optimizer(discriminator_optimizer or defaults[1])
-        self.generator_optimizer.build(self.generator.trainable_variables)
-        self.discriminator_optimizer.build(self.discriminator.trainable_variables)
+        self.generator_optimizer, self.discriminator_optimizer = optimizers
+        for slots, optimizer in zip(kept, optimizers, strict=True):
+            if isinstance(slots, KeptSlots):
+                slots.give_to(optimizer)
+        self.optimizer = BothOptimizers(*optimizers)
         self.perceptual_features = perceptual_features
         self.feature_weight = feature_weight
         self.perceptual_weight = perceptual_weight
         self.accumulate = accumulate
         self.loss_trackers = [keras.metrics.Mean(name=name) for name in LOSSES]
-
-    def _optimizer(self, optimizer):
-        """The optimizer, with a loss scale of its own where gradients are of 16 bits with 5 of exponent."""
-        optimizer = keras.optimizers.get(optimizer)
-        if self.compute_dtype != "float16" or isinstance(optimizer, keras.optimizers.LossScaleOptimizer):
-            return optimizer
-        return keras.optimizers.LossScaleOptimizer(optimizer, INITIAL_SCALE, name=f"scaled_{optimizer.name}")
 
     def _maybe_symbolic_build(self, *args, **kwargs):
         """Nothing: all is built. Keras would draw a batch for it, on several hosts not the same number on each."""
@@ -144,15 +163,16 @@ class DAGAN(keras.Model):
         return None
 
     def call(self, inputs, training=False):
-        assert_classes(inputs["label"], self.config.num_classes)
-        return self.inference_generator({k: inputs[k] for k in MAPS if k in inputs}, training=training)
+        maps = maps_of_whole_numbers(inputs, self.config)
+        with tf.control_dependencies([assert_classes(maps["label"], self.config.num_classes)]):
+            return self.inference_generator(maps, training=training)
 
     def generate(self, label, instance=None, batch_size=8):
         """Pictures for label maps.
 
         Args:
-            label: integers (H, W) or (B, H, W), classes 0..num_classes-1.
-            instance: integers of the same shape, if the configuration uses instance edges.
+            label: (H, W), (B, H, W) or (B, H, W, 1), classes 0..num_classes-1, see the class.
+            instance: ids of the same shape, if the configuration uses instance edges.
             batch_size: label maps in one call of the generator.
 
         Returns:
@@ -162,17 +182,21 @@ class DAGAN(keras.Model):
             UserError: ids outside the classes, another size than the configuration's, or no instance map where one
                 is needed.
         """
-        label = np.asarray(label)
-        batch = checked_maps(label, instance, self.config)
-        images = self.predict(batch, batch_size=batch_size, verbose=0)
-        return to_uint8(images).reshape(*label.shape, 3)
+        maps = {"label": label} | ({} if instance is None else {"instance": instance})
+        maps = {name: np.asarray(value) for name, value in maps.items()}
+        single = maps["label"].ndim == 2
+        batch = {name: value[None] if value.ndim == 2 else value for name, value in maps.items()}
+        check_arrays(batch, None, None, self.config, images=False)
+        batch = {name: value.astype("int32") for name, value in batch.items()}  # one dtype, so one trace for all
+        images = to_uint8(self.predict(batch, batch_size=batch_size, verbose=0))
+        return images[0] if single else images
 
     @tf.autograph.experimental.do_not_convert  # it has nothing to convert, and looking for it takes long
     def train_step(self, data):
         """One alternating update: discriminator on the detached image, then generator through the new discriminator."""
-        batch = batch_of(data)
+        batch = batch_of(data, self.config)
         # Nothing may move, not even a step count or a singular vector, before the batch is there and valid.
-        checks = [assert_examples(batch), assert_classes(batch["label"], self.config.num_classes)]
+        checks = assert_values(batch, self.config, tell=self.step == 0)
         with tf.control_dependencies(checks), shared_traces():
             values = whole_step(self, batch) if self.accumulate == 1 else accumulated_step(self, batch)
             self.step.assign_add(1)
@@ -221,8 +245,8 @@ class DAGAN(keras.Model):
 
     def test_step(self, data):
         """The losses of inference-mode pictures; nothing is updated."""
-        batch = batch_of(data)
-        assert_examples(batch)
+        batch = batch_of(data, self.config)
+        assert_values(batch, self.config)
         fake = self(batch, training=False)
         drawn = self.drawn(batch, fake)
         d_fake, d_real = self.discriminator_losses(drawn)
@@ -242,6 +266,25 @@ class DAGAN(keras.Model):
                 # Assigned to all replicas together, a sum is divided among them; each of them has the whole.
                 tracker.total.assign(means[tracker.name] * steps * replicas)
                 tracker.count.assign(steps * replicas)
+
+    def load_weights(self, filepath, *args, **kwargs):
+        """Loads weights, and what is saved of optimizers, out of `.weights.h5` or `.keras`.
+
+        Raises:
+            UserError: another kind of file, or one with a moving average where this model has none, or without.
+        """
+        check_average(filepath, self.ema_generator is not None)
+        super().load_weights(filepath, *args, **kwargs)
+        if self.compiled:
+            self.optimizer = BothOptimizers(*self.optimizers)  # in the ratio of the rates that were loaded
+
+    def export(self, filepath, format="tf_saved_model", labels=None, **kwargs):
+        """Exports the generator that makes pictures, see `Generator.export`."""
+        from dagan_tf.exports import keras_export  # above the model, where Keras has this method
+
+        weights = "generator" if self.ema_generator is None else "moving average"
+        known = {"step": self.steps_done, "weights": weights}
+        return keras_export.export(self.inference_generator, filepath, format, labels, **known, **kwargs)
 
     def get_config(self):
         return {**super().get_config(), "config": self.config.to_dict(), "ema": self.ema, "semantics": self.semantics}

@@ -13,7 +13,7 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
     Args:
         rate: the constant learning rate.
         constant_steps: steps at that rate.
-        decay_steps: steps of the decay; 0 keeps the rate for ever.
+        decay_steps: steps of the decay, at least 1.
     """
 
     def __init__(self, rate, constant_steps, decay_steps):
@@ -22,8 +22,6 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
         self.decay_steps = decay_steps
 
     def __call__(self, step):
-        if not self.decay_steps:
-            return ops.convert_to_tensor(self.rate, "float32")
         done = (ops.cast(step, "float32") - self.constant_steps) / self.decay_steps
         return self.rate * (1.0 - ops.clip(done, 0.0, 1.0))
 
@@ -32,11 +30,15 @@ class ConstantThenLinearDecay(keras.optimizers.schedules.LearningRateSchedule):
 
 
 def make_optimizers(config, steps_per_epoch):
-    """Adam for generator and discriminator with the rates of a `TrainConfig`: `(generator's, discriminator's)`."""
+    """Adam for generator and discriminator with the rates of a `TrainConfig`: `(generator's, discriminator's)`.
+
+    Without epochs of decay the rates are numbers, which callbacks can set; a schedule cannot be.
+    """
+    constant, decay = config.epochs * steps_per_epoch, config.decay_epochs * steps_per_epoch
 
     def adam(name, rate):
-        schedule = ConstantThenLinearDecay(rate, config.epochs * steps_per_epoch, config.decay_epochs * steps_per_epoch)
-        return FusedAdam(schedule, beta_1=config.beta_1, beta_2=config.beta_2, name=name)
+        rate = ConstantThenLinearDecay(rate, constant, decay) if decay else rate
+        return FusedAdam(rate, beta_1=config.beta_1, beta_2=config.beta_2, name=name)
 
     return (
         adam("generator_optimizer", config.generator_rate),

@@ -166,7 +166,7 @@ def test_instance_edges():
     assert np.abs(network(one_instance) - image).max() > 1e-3
     renamed = {**given, "instance": given["instance"] * 1000 + 7}  # other ids, the same borders
     np.testing.assert_array_equal(network(renamed), image)
-    with pytest.raises(UserError, match='give "instance"'):
+    with pytest.raises(UserError, match="give a dictionary with 'label' and 'instance'"):
         network({"label": given["label"]})
 
 

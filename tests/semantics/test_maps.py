@@ -73,7 +73,7 @@ def test_from_inputs():
     assert without.one_hot().shape == (2, 32, 64, CLASSES)
 
 
-@pytest.mark.parametrize("shape", [(32, 64), (1, 32, 64, 1), (1, 64, 32), (1, 32, 32)])
+@pytest.mark.parametrize("shape", [(32, 64), (1, 32, 64, 2), (1, 64, 32), (1, 32, 32)])
 def test_label_map_of_another_shape(shape):
     with pytest.raises(UserError, match=r"\(B, 32, 64\).*Received: shape " + str(shape).replace("(", r"\(")[:-1]):
         Semantics.from_inputs({"label": tf.zeros(shape, "int32")}, config())
@@ -81,7 +81,7 @@ def test_label_map_of_another_shape(shape):
 
 @pytest.mark.parametrize("inputs", [{}, {"instance": None}])
 def test_missing_instance_map(inputs):
-    with pytest.raises(UserError, match='give "instance"'):
+    with pytest.raises(UserError, match="give a dictionary with 'label' and 'instance'"):
         Semantics.from_inputs({"label": tf.zeros((1, 32, 64), "int32"), **inputs}, config(use_instance_edges=True))
 
 

@@ -82,6 +82,7 @@ def main():
     distribution.check_batch(chosen.train.batch_size, chosen.train.accumulate)
     model = session.build_model(chosen, STEPS, distribution, options.semantics)
     model.load_weights(warm)
+    model.optimizer.learning_rate = RATE  # the file has that of the steps before
     losses = fit(model, session.training_pipeline(chosen), distribution, STEPS)
     if distribution.is_chief:
         np.savez(arguments.folder / f"{arguments.name}.npz", losses=losses, **variables(model))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from dagan_tf.runs import checkpoint, session
-from dagan_tf.training.dagan import INITIAL_SCALE
+from dagan_tf.training.compiling import INITIAL_SCALE
 from tests.helpers import run_python
 from tests.training import ten_steps
 from tests.training.test_dagan import make_batch, make_model

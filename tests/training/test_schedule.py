@@ -17,8 +17,11 @@ def test_constant_then_linear(step, expected):
     assert float(copy(step)) == float(schedule(step))
 
 
-def test_without_decay_it_stays_constant():
-    assert float(ConstantThenLinearDecay(1e-3, 0, 0)(10**6)) == pytest.approx(1e-3)
+def test_without_decay_rates_are_numbers_that_can_be_set():
+    generator, discriminator = make_optimizers(TrainConfig(epochs=2, decay_epochs=0), steps_per_epoch=10)
+    assert (float(generator.learning_rate), float(discriminator.learning_rate)) == pytest.approx((1e-4, 4e-4))
+    generator.learning_rate = 0.5
+    assert float(generator.learning_rate) == 0.5
 
 
 def test_two_time_scales():

@@ -4,13 +4,15 @@ import keras
 import numpy as np
 from keras import ops
 
-from dagan_tf.backend import traced_once, with_shape
+from dagan_tf.backend import check_settings, traced_once, with_shape
 from dagan_tf.config import ModelConfig
 from dagan_tf.layers.activation import leaky_relu
+from dagan_tf.layers.channels_last import ChannelsLastLayer
 from dagan_tf.layers.conv import pad
 from dagan_tf.layers.initializers import xavier
 from dagan_tf.layers.semantic_conv import SemanticConv2D
 from dagan_tf.layers.spectral_norm import SpectralNormConv2D
+from dagan_tf.networks.keras_files import KerasFiles
 from dagan_tf.semantics import DenseLevel, Semantics
 
 KERNEL_SIZE = 4
@@ -46,7 +48,7 @@ def _inverse_coverage(size):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class PatchDiscriminator(keras.layers.Layer):
+class PatchDiscriminator(ChannelsLastLayer):
     """One PatchGAN: five 4x4 convolutions, the inner three spectrally normalised and followed by instance norm.
 
     Args:
@@ -96,7 +98,7 @@ class PatchDiscriminator(keras.layers.Layer):
 
 
 @keras.saving.register_keras_serializable(package="dagan_tf")
-class Discriminator(keras.Model):
+class Discriminator(KerasFiles):
     """PatchGANs on concat(one-hot label map [+ instance edges], image) at full, half, ... size.
 
     The weights exist when the constructor returns.
@@ -112,7 +114,8 @@ class Discriminator(keras.Model):
     """
 
     def __init__(self, config, semantics="auto", **kwargs):
-        super().__init__(**kwargs)
+        check_settings()
+        super().__init__(autocast=False, **kwargs)  # as the generator, for the sake of label maps
         self.config = config
         self.semantics = semantics
         self.supports_jit = semantics != "patch_table"  # Keras compiles with XLA on GPUs what does

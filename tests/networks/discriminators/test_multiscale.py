@@ -131,7 +131,7 @@ def test_reads_label_edges_and_image():
     others = {"label": given["label"] * 0, "instance": given["instance"] * 0, "image": -given["image"]}
     for name, other in others.items():
         assert np.abs(network({**given, name: other})[0][-1] - scores).max() > 1e-6, name
-    with pytest.raises(UserError, match='give "instance"'):
+    with pytest.raises(UserError, match="give a dictionary with 'label' and 'instance'"):
         network({"label": given["label"], "image": given["image"]})
 
 
