@@ -5,17 +5,7 @@ import pytest
 
 from dagan_tf.errors import UserError
 from dagan_tf.training.dagan import DAGAN
-from tests.training.helpers import SMALL, examples, make_model
-
-
-@pytest.fixture(scope="module")
-def model():
-    return make_model()
-
-
-@pytest.fixture(scope="module")
-def edged():
-    return make_model(use_instance_edges=True)
+from tests.training.helpers import SMALL, examples
 
 
 @pytest.mark.parametrize(

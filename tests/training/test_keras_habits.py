@@ -17,21 +17,9 @@ from tests.training.helpers import CLASSES, SIZE, examples, make_model
 
 
 @pytest.fixture(scope="module")
-def model():
-    """A model whose steps run eagerly: nothing is traced, data come through Keras all the same."""
-    return make_model()
-
-
-@pytest.fixture(scope="module")
 def learner():
     """Another one, which tests may train."""
     return make_model()
-
-
-@pytest.fixture(scope="module")
-def edged():
-    """A model that reads instance maps."""
-    return make_model(use_instance_edges=True)
 
 
 def named(label, image):
@@ -118,6 +106,14 @@ def test_dtypes_of_labels(model, expected, dtype):
     label = examples()[0].astype(dtype)
     for picture in (model.predict_on_batch(label), model.generator(label)):
         np.testing.assert_allclose(picture, expected[1], atol=1e-5)
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_images_of_fewer_bits(model, dtype):
+    label, image = examples()
+    image = tf.cast(image, dtype)
+    losses = model.test_on_batch(label, tf.cast(image, "float32"))
+    assert [float(x) for x in model.test_on_batch(label, image)] == pytest.approx([float(x) for x in losses], rel=1e-5)
 
 
 def test_label_maps_alone(model, expected):

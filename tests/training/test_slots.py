@@ -10,11 +10,6 @@ from tests.helpers import run_python
 from tests.training.helpers import SMALL, examples, make_model
 
 
-@pytest.fixture(scope="module")
-def model():
-    return make_model()
-
-
 def slots(model):
     return [np.asarray(variable.value) for optimizer in model.optimizers for variable in optimizer.variables]
 
