@@ -1,5 +1,6 @@
-"""What a model is (`ModelConfig`), where its examples come from and what their labels mean (`DataConfig`, `LabelSpec`),
-how it is trained (`TrainConfig`), and what it takes to carry a run out (`RunOptions`).
+"""What a model is (`ModelConfig`), how it is trained (`TrainConfig`), and what it takes to carry a run out (`RunOptions`).
+
+Where its examples come from and what their labels mean (`DataConfig`, `LabelSpec`) stands in modules of its own.
 
 Frozen dataclasses of plain values: they compare, print and go to JSON and back unchanged. Every field carries its help
 text, from which the commands make their flags. Messages and help texts name fields in backticks, which a command shows
@@ -9,6 +10,7 @@ as its flags (see `cli.with_flags`).
 import dataclasses
 from dataclasses import dataclass
 
+from dagan_tf.data_config import LOCATIONS, DataConfig
 from dagan_tf.errors import UserError, check_choice
 from dagan_tf.fields import Config, size_of
 from dagan_tf.fields import field as _field
@@ -26,7 +28,6 @@ XLA = ("auto", "on", "off")
 LOSSES = ("g_hinge", "g_feature", "g_perceptual", "d_fake", "d_real")
 SEMANTICS = ("auto", "dense", "patch_table")
 TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
-LOCATIONS = ("data_dir", "label_dir", "image_dir", "instance_dir")
 
 
 @dataclass(frozen=True)
@@ -79,75 +80,6 @@ class ModelConfig(Config):
     def semantic_channels(self):
         """Channels of the one-hot map, with the edge channel where it is used."""
         return self.num_classes + int(self.use_instance_edges)
-
-
-@dataclass(frozen=True)
-class Dataset:
-    """A row of `DATASETS`: which fields of `DataConfig` belong to a data set, and which of these must be given; and
-    whether it has instance maps of its own, without `instance_dir`."""
-
-    fields: tuple
-    required: tuple = ()
-    has_instances: bool = False
-
-
-DATASETS = {
-    "facades": Dataset(("data_dir",)),
-    "folder": Dataset(("label_dir", "image_dir", "instance_dir"), required=("label_dir", "image_dir")),
-    "procedural": Dataset(("num_examples",)),
-}
-"""The data sets by name; `dagan_tf.data.datasets` has a module of that name for each, which opens it."""
-
-
-def _datasets_with(name):
-    """The data sets to which a field of `DataConfig` belongs, as a text."""
-    return " or ".join(dataset for dataset, row in DATASETS.items() if name in row.fields)
-
-
-def _data_field(name, default, help):
-    """A field of `DataConfig` whose help text begins with the data sets to which it belongs."""
-    return _field(default, f"{_datasets_with(name)}: {help}")
-
-
-@dataclass(frozen=True)
-class DataConfig(Config):
-    """Where the examples of a run come from.
-
-    Raises:
-        UserError: there is no such data set, one of its required fields is missing, or a field of another one is given.
-    """
-
-    dataset: str = _field("facades", "where examples come from", tuple(DATASETS))
-    data_dir: str | None = _data_field("data_dir", None, "folder of an unpacked copy; without it facades are fetched")
-    label_dir: str | None = _data_field("label_dir", None, "label maps, grey or palette PNG with class ids")
-    image_dir: str | None = _data_field("image_dir", None, "photographs with the same names")
-    instance_dir: str | None = _data_field(
-        "instance_dir", None, "instance maps with the same names, where the model reads edges"
-    )
-    num_examples: int = _data_field("num_examples", 400, "facades to draw for training")
-
-    def __post_init__(self):
-        check_choice("dataset", self.dataset, tuple(DATASETS))
-        self._check_positive("num_examples")
-        row = DATASETS[self.dataset]
-        missing = [f"`{name}`" for name in row.required if not getattr(self, name)]
-        if missing:
-            required = " and ".join(f"`{name}`" for name in row.required)
-            raise UserError(
-                f"`dataset` {self.dataset} needs {required}. Received: no {' and no '.join(missing)}. Give what is "
-                "missing."
-            )
-        for field in dataclasses.fields(self)[1:]:
-            if field.name not in row.fields and getattr(self, field.name) not in (field.default, ""):
-                raise UserError(
-                    f"`{field.name}` is for `dataset` {_datasets_with(field.name)}. Received: `dataset` "
-                    f"{self.dataset}. Change one of them."
-                )
-
-    @property
-    def has_instances(self):
-        """Whether there are instance maps."""
-        return bool(self.instance_dir) or DATASETS[self.dataset].has_instances
 
 
 @dataclass(frozen=True)

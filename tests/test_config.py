@@ -75,7 +75,7 @@ def test_fields_of_other_data_sets_are_refused(dataset, given, message):
 
 def test_help_of_data_fields_names_their_data_set():
     help = {field.name: field.metadata["help"].split(":")[0] for field in dataclasses.fields(DataConfig)}
-    assert help["data_dir"].startswith("facades")
+    assert help["data_dir"] == "every data set but procedural"
     assert help["instance_dir"] == "folder"
     assert help["num_examples"] == "procedural"
 

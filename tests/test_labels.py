@@ -11,10 +11,10 @@ from dagan_tf.presets import PRESETS
 SHIFTED = LabelSpec(num_classes=3, first_id=5, unknown_id=200)
 CASES = [
     (LabelSpec(3), [0, 2, 5, -1], [0, 2, 5, -1], "0 to 2"),
-    (SHIFTED, [5, 6, 7, 200, 4, 8], [0, 1, 2, 2, -1, 3], "5 to 7 and 200"),
-    (PRESETS["ade20k"].labels, [0, 1, 150, 151, 152], [150, 0, 149, 150, 151], "1 to 151 and 0"),
-    (PRESETS["cityscapes"].labels, [0, 33, 34, 35, 255], [0, 33, 34, 35, 34], "0 to 34 and 255"),
-    (PRESETS["coco_stuff"].labels, [181, 182, 183, 255], [181, 182, 183, 182], "0 to 182 and 255"),
+    (SHIFTED, [5, 6, 7, 200, 4, 8], [0, 1, -1, 2, -1, 3], "5 to 6 and 200"),
+    (PRESETS["ade20k"].labels, [0, 1, 150, 151, 152], [150, 0, 149, -1, 151], "1 to 150 and 0"),
+    (PRESETS["cityscapes"].labels, [0, 33, 34, 35, 255], [0, 33, -1, 35, 34], "0 to 33 and 255"),
+    (PRESETS["coco_stuff"].labels, [181, 182, 183, 255], [181, -1, 183, 182], "0 to 181 and 255"),
 ]
 
 

@@ -1,4 +1,4 @@
-"""The data sets: one module here and one row of `config.DATASETS` for each, both of the same name.
+"""The data sets: one module here and one row of `data_config.DATASETS` for each, both of the same name.
 
 A module has two things:
 
