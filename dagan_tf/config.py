@@ -1,4 +1,5 @@
-"""What a model is (`ModelConfig`), how it is trained (`TrainConfig`), and what it takes to carry a run out (`RunOptions`).
+"""What a model is (`ModelConfig`), how it is trained (`TrainConfig`), and what it takes to carry a run out
+(`RunOptions`).
 
 Where its examples come from and what their labels mean (`DataConfig`, `LabelSpec`) stands in modules of its own.
 
