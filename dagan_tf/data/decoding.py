@@ -5,6 +5,7 @@ becomes a `UserError` that begins with the file's name.
 """
 
 import contextlib
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ ID_MODES = ("1", "L", "P", "I", "F", "I;16", "I;16B", "I;16L")
 WITH_ALPHA = {"LA": "L", "PA": "P", "RGBA": "RGB"}
 PHOTO_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr")
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
+SPREAD = {"L;2": 85, "L;4": 17}
+"""By what PIL multiplies grey values of 2 and 4 bits, so that they lie in 0..255."""
 SIDEWAYS = (5, 6, 7, 8)
 """Values of the EXIF orientation that swap width and height."""
 
@@ -45,6 +48,8 @@ def read_size(path, role):
         return _load_npy(path, role, header=True)
     with _opened(path, role, header=True) as picture:
         width, height = picture.size
+        if picture.format == "TIFF":  # of which PIL swaps the size before it is loaded, or does not, by its version
+            width, height = (picture.tag_v2[tag] for tag in (ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength))
         turned = picture.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
         return (width, height) if turned else (height, width)
 
@@ -73,8 +78,9 @@ def read_map(path, role):
             if role == INSTANCE:
                 raise UserError(colours_are_no_ids(path, role))
             return np.asarray(picture), None
-        # PIL spreads grey values of 2 and 4 bits over 0..255.
-        pixels = np.asarray(picture) // {"L;2": 85, "L;4": 17}.get(packing, 1)
+        pixels = np.asarray(picture)
+        if packing in SPREAD:
+            pixels = pixels // SPREAD[packing]
         colours = np.reshape(picture.getpalette("RGB"), (-1, 3)) if picture.mode == "P" else None
         return _whole_numbers(path, pixels), colours
 
@@ -82,6 +88,7 @@ def read_map(path, role):
 def set_pixel_limit(pixels):
     """Sets how many pixels a file may have, for the whole process; it guards against files made to fill the memory."""
     Image.MAX_IMAGE_PIXELS = pixels / 2  # PIL warns at this number and refuses at twice as many
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 def pixel_limit():
@@ -117,6 +124,13 @@ def _check_form(picture, path, role):
     """What the first bytes of a file show: format, number of pictures, mode."""
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":  # phones keep a preview beside the photo
         raise UserError(f"{path}: expected one {role}. Received: {picture.n_frames} pictures in one file. Split it.")
+    compression = picture.info.get("compression") if picture.format == "TIFF" else None
+    if compression == "raw" and picture.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
+        # Pillow 13 exchanges width and height before it decodes, so that rows are cut in wrong places.
+        raise UserError(
+            f"{path}: a TIFF file that its orientation turns by 90 degrees must be compressed, or Pillow misreads it. "
+            "Received: none of compression. Save it turned, or compressed."
+        )
     if role == PHOTO:
         if picture.mode not in PHOTO_MODES + DEEP_MODES:
             raise UserError(
@@ -124,7 +138,6 @@ def _check_form(picture, path, role):
                 "Convert it."
             )
         return
-    compression = picture.info.get("compression") if picture.format == "TIFF" else None
     if picture.format in LOSSY or compression in LOSSY_IN_TIFF:
         kind = f"{compression.upper()} in TIFF" if compression else picture.format
         raise UserError(

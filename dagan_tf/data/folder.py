@@ -7,6 +7,8 @@ goes with `train/a.jpg`.
 import copy
 from pathlib import Path
 
+import numpy as np
+
 from dagan_tf.data.decoding import read_photo
 from dagan_tf.data.listing import INSTANCE, LABEL, PHOTO, find_files, pair
 from dagan_tf.data.reading import read_instance, read_label
@@ -49,6 +51,11 @@ class FileSource:
         result = copy.copy(self)
         result._paths = {role: [paths[index] for index in indices] for role, paths in self._paths.items()}
         return result
+
+    def blank(self):
+        """An example of one pixel of class 0, without a photo, in the place of one that cannot be read."""
+        pixel = {"label": np.zeros((1, 1), np.uint8 if self.spec.num_classes <= 256 else np.int32)}
+        return pixel | ({"instance": np.zeros((1, 1), np.int32)} if INSTANCE in self._paths else {})
 
     def fingerprint(self):
         """A text that changes when a file or the meaning of ids does: names, sizes, times of change, and the spec."""
