@@ -1,0 +1,134 @@
+"""Your own pictures and annotations to a folder to train on: `python -m dagan_tf.prepare SOURCE --output ROOT`.
+
+    python -m dagan_tf.prepare --labelme FOLDER --output ROOT
+    python -m dagan_tf.prepare --coco instances.json --image-dir PHOTOS --output ROOT
+    python -m dagan_tf.prepare --label-dir LABELS --image-dir PHOTOS --classes classes.csv --output ROOT
+
+ROOT is new or empty and gets labels/, images/, instances/ (where there are any) and dataset.json, all or nothing.
+"""
+
+import argparse
+import shlex
+import sys
+import time
+
+from dagan_tf import cli
+from dagan_tf.errors import UserError
+
+BETWEEN = 0.2, 10.0
+"""Seconds between two lines of progress, in a terminal and in a file."""
+
+
+def parser():
+    """The command's argument parser."""
+    result = cli.Parser(prog="python -m dagan_tf.prepare", description=__doc__)
+    source = result.add_argument_group("what there is")
+    source.add_argument("--labelme", metavar="FOLDER", help="LabelMe's files, with photographs in or beside them")
+    source.add_argument("--coco", metavar="FILE", help="COCO's annotations of objects, with --image-dir")
+    source.add_argument("--label-dir", metavar="FOLDER", help="label maps: ids in PNG, TIFF, BMP or NPY, or colours")
+    source.add_argument("--image-dir", metavar="FOLDER", help="photographs with the same names")
+    source.add_argument(
+        "--instance-dir", metavar="FOLDER", help="with --label-dir: instance maps; or --coco makes them"
+    )
+    source.add_argument(
+        "--classes", metavar="FILE", help="classes as dataset.json, or a table in CSV: id,name,r,g,b (default: found)"
+    )
+    source.add_argument("--unknown-id", type=int, metavar="N", help="the id that means unlabelled")
+    result.add_argument("--output", metavar="ROOT", required=True, help="folder to make")
+    result.add_argument(
+        "--val-share", type=_share, default=0.0, metavar="X", help="share of pictures to validate with (default: 0)"
+    )
+    result.add_argument(
+        "--skip-bad", action="store_true", help="leave out what cannot be used, and exit with status 1 then"
+    )
+    return result
+
+
+def _share(text):
+    value = float(text)
+    if not 0 <= value < 1:
+        raise argparse.ArgumentTypeError(f"expected a number of at least 0 and below 1, received {text}")
+    return value
+
+
+def open_source(labelme, coco, label_dir, image_dir, instance_dir, classes, unknown_id):
+    """The source of annotations that flags of these names describe; raises `UserError`."""
+    if sum(map(bool, (labelme, coco and not label_dir, label_dir))) != 1:
+        raise UserError("Expected one of `labelme`, `coco` and `label_dir`. Received: none, or several. Give one.")
+    if bool(image_dir) == bool(labelme):
+        raise UserError("`image_dir` belongs to `coco` and `label_dir`, whose photographs it has. Give both.")
+    if instance_dir and (coco or not label_dir):
+        raise UserError("`instance_dir` belongs to `label_dir` without `coco`. Leave it out.")
+    from dagan_tf.data.annotations.coco import CocoFile
+    from dagan_tf.data.annotations.labelme import LabelMeFolder
+    from dagan_tf.data.description import read_rows
+    from dagan_tf.data.label_folder import LabelFolder
+
+    rows, declared = read_rows(classes) if classes else (None, None)
+    unknown_id = declared if unknown_id is None else unknown_id
+    if label_dir:
+        objects = CocoFile(coco, image_dir) if coco else None
+        return LabelFolder(label_dir, image_dir, instance_dir, coco=objects, rows=rows), unknown_id
+    if unknown_id is not None and unknown_id not in [row.id for row in rows or ()]:
+        raise UserError(
+            "`unknown_id` must be a class of `classes`, or an id in label maps. Correct it, or leave it out."
+        )
+    if labelme:
+        return LabelMeFolder(labelme, rows, unknown_id), unknown_id
+    return CocoFile(coco, image_dir, rows, unknown_id), unknown_id
+
+
+class Progress:
+    """Says on stderr how many pictures are done, not more often than somebody would read it."""
+
+    def __init__(self):
+        self._said = time.monotonic()
+
+    def __call__(self, done, total):
+        in_terminal = sys.stderr.isatty()
+        now = time.monotonic()
+        if now - self._said > BETWEEN[not in_terminal] or (done == total and in_terminal):
+            self._said = now
+            end = "\r" if in_terminal and done < total else "\n"
+            print(f"{done} of {total} pictures", end=end, file=sys.stderr, flush=True)
+
+
+def report(done, root):
+    """What was prepared and what comes next, a text of several lines."""
+    named = {"train": " to train on", "val": " to validate with", "": ""}
+    counts = ", ".join(f"{n}{named[split]}" for split, n in sorted(done.counts.items()))
+    what = "labels, images and instances" if done.has_instances else "labels and images"
+    lines = [f"{root} has {what} of pictures: {counts}. Its classes, described in dataset.json:"]
+    before = {new: f" (was {old})" for old, new in done.renumbered.items()}
+    for index, (value, share) in enumerate(zip(done.spec.ids, done.shares, strict=True)):
+        unknown = ", means unlabelled" if value == done.spec.unknown_id else ""
+        name = done.spec.name_of(index) or ""
+        lines.append(f"{value:6d} {share:8.3%}  {name}{before.get(value, '')}{unknown}".rstrip())
+    place = shlex.quote(str(root))
+    lines += [
+        "Look at it, then train:",
+        f"  python -m dagan_tf.check {place}",
+        f"  python -m dagan_tf.train --dataset folder --data-dir {place}",
+    ]
+    return "\n".join(lines)
+
+
+def main(argv=None):
+    """The command; returns its exit status: 1 where pictures were left out."""
+    arguments = vars(parser().parse_args(argv))
+    from dagan_tf.data.preparation import check_place, prepare
+
+    root = arguments.pop("output")
+    check_place(root)
+    options = {name: arguments.pop(name) for name in ("val_share", "skip_bad")}
+    with cli.stoppable():
+        source, unknown_id = open_source(**arguments)
+        done = prepare(source, root, unknown_id=unknown_id, progress=Progress(), **options)
+    for name, reason in done.bad.items():
+        print(f"left out {name}: {reason}", file=sys.stderr)
+    print(report(done, root))
+    return 1 if done.bad else 0
+
+
+if __name__ == "__main__":
+    cli.run(main, parser)
