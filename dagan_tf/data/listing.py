@@ -1,6 +1,7 @@
 """Which files of a folder belong together: by role, by name, by split."""
 
 import os
+import unicodedata
 from collections import Counter
 from pathlib import Path
 
@@ -43,6 +44,7 @@ def find_files(folder, role, ignore=()):
     for path in paths:
         _check_file(path)
         name = path.relative_to(folder).with_suffix("").as_posix().removesuffix(ENDINGS[role])
+        name = unicodedata.normalize("NFC", name)  # macOS writes accents as characters of their own
         if name in files:
             raise UserError(
                 f"Expected one {role} per name. Received two: {files[name]} and {path}. Remove one, or keep label maps "
