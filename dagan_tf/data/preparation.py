@@ -148,7 +148,7 @@ def _check_bad(bad, names, skip_bad, lacks_split=False):
         return
     lines = [f"\n  {name}: {reason}" for name, reason in bad.items()]
     more = f"\n  ... and {len(lines) - MOST_SHOWN} more" if len(lines) > MOST_SHOWN else ""
-    remedy = "They cannot be left out: nothing would be left of a split." if skip_bad else "Or use `skip_bad`."
+    remedy = "They cannot be left out: nothing would be left of a split." if skip_bad else "Or leave them out with `skip_bad`."
     raise UserError(
         f"Expected pictures with a photograph and a label map each. Received: {len(bad)} of {len(names)} that cannot "
         f"be used:{''.join(lines[:MOST_SHOWN])}{more}\nMend them; nothing was written. {remedy}"
