@@ -12,6 +12,7 @@ import tempfile
 import time
 import types
 
+from dagan_tf.config import RunOptions
 from dagan_tf.errors import HostLostError, UserError
 from dagan_tf.presets import PRESETS
 from dagan_tf.signals import handling
@@ -89,12 +90,16 @@ def given(arguments, config_class):
 
 
 class _Size(argparse.Action):
-    """Height and width out of one number or two."""
+    """Height and width out of HEIGHTxWIDTH, of one number, or of two."""
 
     def __call__(self, parser, namespace, values, option_string=None):
-        if len(values) > 2:
-            parser.error(f"argument {option_string}: expected one number or two, height and width, received {values}")
-        setattr(namespace, self.dest, (values[0], values[-1]))
+        texts = values[0].lower().split("x") if len(values) == 1 else values
+        if len(texts) > 2 or not all(text.isdecimal() for text in texts):
+            parser.error(
+                f"argument {option_string}: expected HEIGHTxWIDTH in pixels, or one number for both, for example "
+                f"256x512; received {' '.join(values)}"
+            )
+        setattr(namespace, self.dest, (int(texts[0]), int(texts[-1])))
 
 
 def _kind(field):
@@ -102,7 +107,7 @@ def _kind(field):
     if field.type is bool:
         return {"action": argparse.BooleanOptionalAction}
     if field.type is tuple:
-        return {"action": _Size, "nargs": "+", "type": int, "metavar": "PIXELS"}
+        return {"action": _Size, "nargs": "+", "metavar": "HxW"}
     if field.metadata["choices"]:
         return {"choices": field.metadata["choices"]}
     is_union = isinstance(field.type, types.UnionType)
@@ -143,6 +148,23 @@ def positive(text):
     return value
 
 
+def add_classes_flag(parser):
+    """Adds `--classes`, the file that says what the ids of one's own label maps mean."""
+    parser.add_argument(
+        "--classes",
+        metavar="FILE",
+        help="what ids mean: a dataset.json, or a table id,name,r,g,b, whose colours then name the classes of label "
+        "maps in colours (default: a dataset.json in --data-dir, or in or beside --label-dir, if there is one)",
+    )
+
+
+def set_pixel_limit(options):
+    """Sets how many pixels a picture file may have, of the `RunOptions` that were given; takes it out of them."""
+    from dagan_tf.data.decoding import set_pixel_limit
+
+    set_pixel_limit(options.pop("max_pixels", RunOptions.max_pixels))
+
+
 def add_checkpoint_flag(parser):
     """Adds `--checkpoint`, which of a run's checkpoints is used."""
     parser.add_argument(
@@ -173,11 +195,17 @@ def run(main, parser):
         parser: a function to the command's `Parser`, whose flags the messages name.
     """
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # what TensorFlow cannot do it raises, too
+    sys.stdout.reconfigure(errors="backslashreplace")  # file names need not be UTF-8
     try:
         sys.exit(main())
     except (UserError, HostLostError) as error:
         print(f"error: {with_flags(str(error), parser().flags())}", file=sys.stderr)
         sys.exit(ERROR if isinstance(error, UserError) else HOST_LOST)
+    except OSError as error:
+        if error.filename is None:  # no file of the user's
+            raise
+        print(f"error: {error.filename}: {error.strerror}. Check the path, its rights and the disk.", file=sys.stderr)
+        sys.exit(ERROR)
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)

@@ -1,4 +1,5 @@
-"""What a model is (`ModelConfig`), how it is trained (`TrainConfig`), and what it takes to carry a run out (`RunOptions`).
+"""What a model is (`ModelConfig`), how it is trained (`TrainConfig`), and what it takes to carry a run out
+(`RunOptions`).
 
 Where its examples come from and what their labels mean (`DataConfig`, `LabelSpec`) stands in modules of its own.
 
@@ -34,8 +35,8 @@ TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
 class ModelConfig(Config):
     """What the two networks are. The defaults are the paper's final model (row B6 of Table 4) at full width."""
 
-    num_classes: int = _field(dataclasses.MISSING, "classes of the label map, as the networks see them")
-    image_size: tuple = _field(dataclasses.MISSING, "height and width of label map and image, in pixels")
+    num_classes: int = _field(dataclasses.MISSING, "classes of the label map, the unknown one included")
+    image_size: tuple = _field(dataclasses.MISSING, "HEIGHTxWIDTH of label map and image, or one number for both")
     use_instance_edges: bool = _field(False, "add one input channel: the borders of the instance map")
     backbone: str = _field("spade", "what makes feature maps of a label map", BACKBONES)
     base_filters: int = _field(64, "width w of the generator: 16w channels at the head, w at the last block")
@@ -103,6 +104,13 @@ class TrainConfig(Config):
     ema: float = _field(0.0, "decay of the generator's moving average, for example 0.999; 0: none is kept")
     load_scale: float = _field(1054 / 1024, "images are read at this multiple of `image_size`, then cropped at random")
     flip: bool = _field(True, "mirror half of the training images")
+    scale_jitter: float = _field(
+        0.0, "enlarge each image by up to this share more before it is cropped, at random, for example 0.2 (paper: 0)"
+    )
+    colour_jitter: float = _field(
+        0.0,
+        "vary brightness, contrast and saturation of the photo alone by up to this share, for example 0.2 (paper: 0)",
+    )
     seed: int = _field(0, "seed of weights, data order, crops and flips")
 
     def __post_init__(self):
@@ -122,6 +130,10 @@ class TrainConfig(Config):
         for name in ("feature_weight", "perceptual_weight"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"`{name}` must be at least 0. Received: {getattr(self, name)!r}.")
+        if not self.scale_jitter >= 0:
+            raise UserError(f"`scale_jitter` must be at least 0. Received: {self.scale_jitter!r}.")
+        if not 0 <= self.colour_jitter < 1:
+            raise UserError(f"`colour_jitter` must be at least 0 and below 1. Received: {self.colour_jitter!r}.")
         if not self.load_scale >= 1:
             raise UserError(
                 "`load_scale` must be at least 1: images are cropped from the load size. Received: "
@@ -148,13 +160,14 @@ class RunOptions(Config):
         SEMANTICS,
     )
     cache: str | None = _field(None, "folder to keep training examples in, decoded and resized: read anew each epoch")
+    max_pixels: int = _field(178_956_970, "pixels that a picture file may have, against files made to fill the memory")
     checkpoint_every: int = _field(1000, "steps between checkpoints, beside one at the end of every epoch")
     keep: int = _field(2, "newest checkpoints to keep")
     best: str = _field("g_feature", "loss by whose mean over an epoch the best checkpoint is kept, too", LOSSES)
     sample_every: int = _field(5, "epochs between sample sheets")
 
     def __post_init__(self):
-        self._check_positive("checkpoint_every", "keep", "sample_every")
+        self._check_positive("checkpoint_every", "keep", "sample_every", "max_pixels")
         if self.devices != "all" and not (self.devices.isdecimal() and int(self.devices) > 0):
             raise UserError(f"`devices` must be a number of at least 1, or all. Received: {self.devices}.")
         check_choice("strategy", self.strategy, STRATEGIES)
@@ -172,8 +185,12 @@ class RunOptions(Config):
                 "them."
             )
 
-    def check_losses(self, train):
-        """Raises `UserError` if the best checkpoint goes by a loss that a run of this `TrainConfig` has not."""
+    def check_training(self, train):
+        """Raises `UserError` for what a run of this `TrainConfig` cannot have: a loss for the best, cached sizes."""
+        if self.cache and train.scale_jitter:
+            raise UserError(
+                "`cache` keeps examples at one size. Received: `scale_jitter`, which needs many. Leave out one of them."
+            )
         if self.best == "g_perceptual" and train.perceptual == "off":
             raise UserError(
                 "There is no perceptual loss to find the best checkpoint by. Received: `best` g_perceptual, "

@@ -30,9 +30,7 @@ DATASETS = {
     "ade20k": Dataset(("data_dir",)),
     "celebamask_hq": Dataset(("data_dir", "partition")),
     "coco_stuff": Dataset(("data_dir",), has_instances=True),
-    "folder": Dataset(
-        ("data_dir", *FOLDERS, *VALIDATION_FOLDERS, "val_share"), required=("label_dir", "image_dir")
-    ),
+    "folder": Dataset(("data_dir", *FOLDERS, *VALIDATION_FOLDERS, "val_share"), required=("label_dir", "image_dir")),
     "procedural": Dataset(("num_examples",)),
 }
 """The data sets by name; `dagan_tf.data.datasets` has a module of that name for each, which opens it."""

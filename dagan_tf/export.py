@@ -16,6 +16,7 @@ from dagan_tf import cli
 from dagan_tf.config import PRECISIONS, TFLITE_KINDS, ModelConfig, RunOptions
 from dagan_tf.errors import UserError
 from dagan_tf.exports.packages import check_packages
+from dagan_tf.files import check_writable
 
 
 def parser():
@@ -62,6 +63,7 @@ def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
     folder = pathlib.Path(os.path.abspath(arguments.output))
+    check_writable(folder)
     check_packages("tensorflow_serving", *(["ai_edge_litert"] if arguments.tflite is not None else []))
     cli.import_keras()
     from dagan_tf.exports import maps, version
@@ -75,7 +77,10 @@ def main(argv=None):
     fields = {**cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions)}
     generator = loaded.generator.folded(arguments.precision, **fields)
     size = generator.config.image_size
-    print(f"{loaded.path}: step {loaded.step}, weights of the {loaded.weights}, {'x'.join(map(str, size))}", flush=True)
+    print(
+        f"{loaded.path}: step {loaded.step}, weights of the {loaded.weights}, {size[0]}x{size[1]} (height x width)",
+        flush=True,
+    )
     # Before anything is written: the run's data may have moved.
     examples = None
     if arguments.tflite is not None or arguments.precision != "float32":

@@ -9,13 +9,40 @@ import errno
 import os
 import pathlib
 import shutil
+import tempfile
 import time
 import uuid
+
+from dagan_tf.errors import UserError
 
 HIDDEN = "."
 """What the names of unfinished files begin with."""
 WITHOUT_FOLDER_FLUSH = (errno.EINVAL, errno.EOPNOTSUPP)
 """What some network file systems answer when a folder is to be flushed; there it is the server that orders writes."""
+
+
+def check_writable(path):
+    """Makes sure that a folder can be written to, or made, before work is done whose result goes there.
+
+    A file is made in the nearest folder that is there, and removed.
+
+    Args:
+        path: of the folder.
+
+    Raises:
+        UserError: it cannot: a file is in the way, a name is too long, the disk is full or may not be written to.
+    """
+    path = pathlib.Path(path).expanduser().absolute()
+    try:
+        present = next(place for place in (path, *path.parents) if os.path.lexists(place) and place.stat())
+        with tempfile.TemporaryFile(dir=present):
+            pass
+        path.exists()  # raises if a name is too long
+    except OSError as error:
+        reason = f"{error.strerror or error} ({error.filename or path})"
+        raise UserError(
+            f"Expected a folder that can be written at {path}. Received: {reason}. Give another."
+        ) from error
 
 
 @contextlib.contextmanager

@@ -6,8 +6,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from dagan_tf.data.folder import FileSource, FolderSource
+from dagan_tf.data.folder import FileSource
+from dagan_tf.data.listing import ENDINGS, INSTANCE, LABEL, find_files, pair
 from dagan_tf.errors import UserError
+from dagan_tf.files import check_writable
 from dagan_tf.images import to_uint8
 
 
@@ -73,34 +75,101 @@ def one_by_one(draw, batch):
     return np.concatenate([draw({key: maps[i : i + 1] for key, maps in batch.items()}) for i in range(count)])
 
 
+class Lenient:
+    """A source whose examples that cannot be read are empty maps, so that the others are drawn.
+
+    Attributes:
+        failures: the messages of the examples that could not be read so far, by index.
+    """
+
+    def __init__(self, source):
+        self._source, self.failures = source, {}
+
+    def __len__(self):
+        return len(self._source)
+
+    def name(self, index):
+        """As the source names it, for messages."""
+        return self._source.name(index)
+
+    def __getitem__(self, index):
+        try:
+            return self._source[index]
+        except UserError as error:
+            self.failures[int(index)] = str(error)
+            return self._source.blank()
+
+
 def open_label_files(labels, instances, spec, output):
     """Label files to draw, and where their pictures go.
 
     Args:
-        labels: a label file, or a folder of them.
+        labels: a label file, a folder of them, or a list of such.
         instances: the same for instance maps, or `None`.
         spec: the `LabelSpec` of the label files.
-        output: folder of the pictures, which keep the names of the label files.
+        output: folder of the pictures, which keep the names of the label files; for one label file it may be the
+            picture's own path, which ends in .png.
 
     Returns:
         `(source, paths)`: a `FileSource`, and the picture's path for each of its examples.
 
     Raises:
-        UserError: there are no label files, or pictures would replace them.
+        UserError: there are no label files, their instance maps are others, pictures would replace them or each other,
+            or `output` cannot be written.
     """
-    labels, output = pathlib.Path(labels).expanduser(), pathlib.Path(output).expanduser()
-    instances = pathlib.Path(instances).expanduser() if instances else None
-    if not labels.exists():
-        raise UserError(f"Expected a label map or a folder of them at {labels}. There is nothing: check the path.")
-    if labels.is_dir():
-        source = FolderSource(labels, instance_dir=instances, spec=spec)
-        names = [pathlib.Path(source.name(i)).relative_to(labels) for i in range(len(source))]
-    else:
-        source = FileSource([labels], None, [instances] if instances else None, spec=spec)
-        names = [pathlib.Path(labels.name)]
-    if output.resolve() in {_folder(path) for path in (labels, instances) if path}:
-        raise UserError(f"The pictures would replace the maps in {output}: give another `output`.")
-    return source, [(output / name).with_suffix(".png") for name in names]
+    output = pathlib.Path(output).expanduser()
+    given = [pathlib.Path(path).expanduser() for path in _listed(labels)]
+    files = _files(given, LABEL)
+    paths = _picture_paths(given, files.values(), output)
+    maps = [pathlib.Path(path).expanduser() for path in _listed(instances or [])]
+    others = _instances(files, maps) if maps else None
+    _check_output(output, paths, [*given, *maps])
+    return FileSource(list(files.values()), None, others, spec=spec), paths
+
+
+def _listed(paths):
+    return list(paths) if isinstance(paths, list | tuple) else [paths]
+
+
+def _files(given, role):
+    """The files of some paths, of files or folders, by the name under which they pair."""
+    files = {}
+    for path in given:
+        if not path.exists():
+            raise UserError(f"Expected a {role} or a folder of them at {path}. There is nothing: check the path.")
+        found = find_files(path, role) if path.is_dir() else {path.stem.removesuffix(ENDINGS[role]): path}
+        for name, file in found.items():
+            if name in files:
+                raise UserError(
+                    f"Expected {role}s of different names, which their pictures get. Received: {files[name]} and "
+                    f"{file}. Draw them one after the other, into two folders."
+                )
+            files[name] = file
+    return files
+
+
+def _picture_paths(given, files, output):
+    """Where the picture of each label file goes: by its path below the folder that was given, or by its name."""
+    if len(given) == 1 and given[0].is_file() and output.suffix.lower() == ".png" and not output.is_dir():
+        return [output]
+    roots = [path for path in given if path.is_dir()]
+    names = [next((f.relative_to(root) for root in roots if f.is_relative_to(root)), f.name) for f in files]
+    return [(output / name).with_name(f"{pathlib.Path(name).stem}.png") for name in names]
+
+
+def _instances(files, maps):
+    """The instance maps in the order of the label files: paired by name, or one for one where both are files."""
+    if len(maps) == len(files) and all(path.is_file() for path in maps):
+        return maps
+    return pair(files, _files(maps, INSTANCE), INSTANCE)
+
+
+def _check_output(output, paths, given):
+    folder = output.parent if paths == [output] else output
+    replaced = {path.resolve() for path in given} & {path.resolve() for path in paths}
+    if replaced or (folder == output and output.resolve() in {_folder(path) for path in given}):
+        raise UserError(f"The pictures would replace the maps in {folder}: give another `output`.")
+    check_writable(folder)
 
 
 def _folder(path):

@@ -17,7 +17,7 @@ from dagan_tf.runs.devices import open_distribution, set_xla_flags
 from dagan_tf.runs.hosts import count_hosts
 
 FIELDS = (
-    ("devices and input", RunOptions, ("devices", "strategy", "xla", "semantics", "cache")),
+    ("devices and input", RunOptions, ("devices", "strategy", "xla", "semantics", "cache", "max_pixels")),
     ("checkpoints and samples", RunOptions, ("checkpoint_every", "keep", "best", "sample_every")),
     ("data", DataConfig),
     ("label files", LabelSpec, ("first_id", "unknown_id")),
@@ -33,8 +33,9 @@ def parser():
     result = cli.Parser(prog="python -m dagan_tf.train", description=__doc__)
     run = result.add_argument_group("run")
     run.add_argument(
-        "--preset", choices=PRESETS, help="recipe that other flags override (default: facades; --dataset folder: none)"
+        "--preset", choices=PRESETS, help="recipe that other flags override (default: the data set's; folder: none)"
     )
+    cli.add_classes_flag(run)
     run.add_argument("--run-dir", metavar="RUN", help="folder to write to (default: runs/DATASET-DATE-TIME)")
     run.add_argument(
         "--resume",
@@ -53,8 +54,8 @@ def open_run(arguments):
     if arguments.resume:
         if arguments.run_dir:
             raise UserError("--resume continues a run where it is: leave out --run-dir.")
-        return opening.resume(arguments.resume, arguments.preset, changes)
-    config = opening.configure(arguments.preset, changes)
+        return opening.resume(arguments.resume, arguments.preset, changes, arguments.classes)
+    config = opening.configure(arguments.preset, changes, arguments.classes)
     return opening.begin(config, arguments.run_dir), config
 
 
@@ -69,7 +70,8 @@ def start(arguments):
     """Trains, or shows what would be trained; returns the exit status."""
     run, config = open_run(arguments)
     options = RunOptions(**cli.given(arguments, RunOptions))
-    options.check_losses(config.train)
+    cli.set_pixel_limit({"max_pixels": options.max_pixels})
+    options.check_training(config.train)
     set_xla_flags(options)
     cli.import_keras()
     if arguments.dry_run and count_hosts() > 1:

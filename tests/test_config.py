@@ -110,9 +110,9 @@ def test_what_does_not_fit_together_makes_no_run():
 def test_the_best_checkpoint_goes_by_a_loss_that_there_is():
     without = TrainConfig(perceptual="off")
     with pytest.raises(UserError, match="`best` g_perceptual, `perceptual` off"):
-        RunOptions(best="g_perceptual").check_losses(without)
-    RunOptions(best="g_perceptual").check_losses(TrainConfig())
-    RunOptions().check_losses(without)
+        RunOptions(best="g_perceptual").check_training(without)
+    RunOptions(best="g_perceptual").check_training(TrainConfig())
+    RunOptions().check_training(without)
 
 
 def test_differences_name_part_field_and_both_values():

@@ -32,7 +32,7 @@ def test_folder(finished_run, labels, tmp_path, capsys):
     folder, first, second = labels
     run = finished_run[0]
     assert generate.main(["--run", str(run.path), "--labels", str(folder), "--output", str(tmp_path / "out")]) == 0
-    assert f"2 pictures of 32x32 are in {tmp_path / 'out'}" in capsys.readouterr().out
+    assert f"2 pictures of 32x32 (height x width) are in {tmp_path / 'out'}" in capsys.readouterr().out
     model, _, _ = load_model(run.path)
     resized = np.asarray(Image.fromarray(second).resize((32, 32), Image.Resampling.NEAREST))
     for name, label in (("a.png", first), ("deep/b.png", resized)):
@@ -84,7 +84,7 @@ def test_pictures_never_replace_label_maps(finished_run, labels, labels_are):
 
 
 @pytest.mark.parametrize(
-    "bad", ["missing", "no run", "no checkpoint", "no preset", "no weights", "model flags", "bad id"]
+    "bad", ["missing", "no run", "no checkpoint", "no preset", "no weights", "model flags", "file in the way"]
 )
 def test_bad_input(finished_run, labels, tmp_path, bad):
     run, folder, output = finished_run[0].path, labels[0], tmp_path / "out"
@@ -104,8 +104,46 @@ def test_bad_input(finished_run, labels, tmp_path, bad):
     elif bad == "model flags":
         flags, message = [*flags, "--base-filters", "7"], "leave out `preset`"
     else:
-        Image.fromarray(np.full((32, 32), 13, "uint8")).save(folder / "c.png")
-        message = r"c\.png.*id 13 \(1024 pixels\)"
+        output.write_text("a file")
+        flags[-1], message = str(output / "deep"), "folder that can be written.*Not a directory"
     with pytest.raises(UserError, match=message):
         generate.main(flags)
     assert not list(output.rglob(".*"))  # nothing half-written
+
+
+def test_maps_that_cannot_be_read_are_named_and_the_others_drawn(finished_run, labels, tmp_path, capsys):
+    folder, output = labels[0], tmp_path / "out"
+    Image.fromarray(np.full((32, 32), 13, "uint8")).save(folder / "aa.png")
+    (folder / "z.png").write_bytes(b"no picture")
+    flags = ["--run", str(finished_run[0].path), "--labels", str(folder), "--output", str(output)]
+    assert generate.main([*flags, "--batch-size", "2"]) == generate.INCOMPLETE == 1
+    printed = capsys.readouterr()
+    assert sorted(str(p.relative_to(output)) for p in output.rglob("*.png")) == ["a.png", "deep/b.png"]
+    assert f"2 pictures of 32x32 (height x width) are in {output}" in printed.out
+    assert f"error: {folder / 'aa.png'}: expected label ids" in printed.err
+    assert f"error: {folder / 'z.png'}: expected a whole picture" in printed.err
+    assert "2 of 4 label maps could not be read" in printed.err
+
+
+def test_pictures_that_are_there_are_skipped(finished_run, labels, tmp_path, capsys):
+    folder, output = labels[0], tmp_path / "out"
+    (output / "deep").mkdir(parents=True)
+    (output / "deep" / "b.png").write_text("there already")
+    flags = ["--run", str(finished_run[0].path), "--labels", str(folder), "--output", str(output), "--skip-existing"]
+    assert generate.main(flags) == 0
+    assert "1 pictures of 32x32 (height x width)" in capsys.readouterr().out
+    assert (output / "deep" / "b.png").read_text() == "there already"
+    assert generate.main(flags) == 0
+    assert "0 pictures of 32x32 (height x width)" in (out := capsys.readouterr().out)
+    assert "(2 more were there already)" in out
+
+
+def test_several_files_and_one_picture(finished_run, labels, tmp_path):
+    folder = labels[0]
+    files = [str(folder / "a.png"), str(folder / "deep" / "b.png")]
+    start = ["--run", str(finished_run[0].path), "--labels"]
+    assert generate.main([*start, *files, "--output", str(tmp_path / "two")]) == 0
+    assert sorted(p.name for p in (tmp_path / "two").iterdir()) == ["a.png", "b.png"]
+    assert generate.main([*start, files[1], "--output", str(tmp_path / "new" / "picture.png")]) == 0
+    one, two = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("new/picture.png", "two/b.png"))
+    assert np.abs(one - two).max() <= 1

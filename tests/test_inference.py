@@ -1,5 +1,7 @@
 """From label maps to pictures: one trace for all batches, one order, and pictures that replace no label map."""
 
+import shutil
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -8,7 +10,7 @@ from PIL import Image
 from dagan_tf.config import LabelSpec, ModelConfig
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.errors import UserError
-from dagan_tf.inference import one_by_one, open_label_files, pictures, traced
+from dagan_tf.inference import Lenient, one_by_one, open_label_files, pictures, traced
 
 SPEC = LabelSpec(num_classes=5)
 
@@ -91,6 +93,50 @@ def test_pictures_never_replace_maps(maps, tmp_path, labels, output):
         instances = tmp_path / "instances"
     with pytest.raises(UserError, match=r"would replace the maps in .* give another `output`"):
         open_label_files(tmp_path / labels, instances, SPEC, tmp_path / output)
+
+
+def test_names_of_pictures(maps, tmp_path):
+    shutil.copy(maps / "1.png", maps / "a.b_gtFine_labelIds.png")
+    _, paths = open_label_files([maps / "a.b_gtFine_labelIds.png", maps / "2.png"], None, SPEC, tmp_path / "out")
+    assert [path.name for path in paths] == ["a.b_gtFine_labelIds.png", "2.png"]
+    _, paths = open_label_files(maps / "2.png", None, SPEC, tmp_path / "new/two.png")
+    assert paths == [tmp_path / "new/two.png"]
+    shutil.copy(maps / "1.png", maps / "deep" / "2.png")
+    with pytest.raises(UserError, match=r"different names.*maps/2\.png and .*deep/2\.png"):
+        open_label_files([maps / "2.png", maps / "deep" / "2.png"], None, SPEC, tmp_path / "out")
+
+
+def test_instance_maps_of_several_files(maps, tmp_path):
+    labels, instances = [maps / "1.png", maps / "2.png"], [maps / "3.png", maps / "0.png"]
+    source, _ = open_label_files(labels, instances, SPEC, tmp_path / "out")
+    assert [source[i]["instance"][0, 0] for i in range(2)] == [3, 0]
+    with pytest.raises(UserError, match="2 label maps without instance map"):
+        open_label_files(labels, maps / "deep", SPEC, tmp_path / "out")
+
+
+def test_a_picture_does_not_replace_its_map(maps, tmp_path):
+    with pytest.raises(UserError, match="would replace the maps"):
+        open_label_files(maps / "1.png", None, SPEC, maps / "1.png")
+    with pytest.raises(UserError, match="would replace the maps"):
+        open_label_files(maps / "1.png", maps / "2.png", SPEC, maps / "2.png")
+
+
+def test_an_output_that_cannot_be_is_refused_before_anything_is_drawn(maps, tmp_path):
+    (tmp_path / "file").touch()
+    for output in (tmp_path / "file", tmp_path / "file/sub", tmp_path / ("x" * 300), "/proc/none/pictures"):
+        with pytest.raises(UserError, match="Expected a folder that can be written at"):
+            open_label_files(maps, None, SPEC, output)
+
+
+def test_a_lenient_source_names_what_it_could_not_read(maps, tmp_path):
+    Image.fromarray(np.full((8, 8), 9, "uint8")).save(maps / "3.png")
+    source, _ = open_label_files(maps, None, SPEC, tmp_path / "out")
+    lenient = Lenient(source)
+    images = list(pictures(Grey(), Pipeline(lenient, (32, 32), 2, training=False)))
+    assert len(images) == 5
+    assert list(lenient.failures) == [3]
+    assert "3.png" in lenient.failures[3]
+    assert images[4][0, 0, 0] == 255
 
 
 def test_nothing_to_draw(tmp_path):

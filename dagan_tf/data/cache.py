@@ -76,7 +76,9 @@ def cached(source, size, folder, progress=lambda done, total: None):
         StorageError: the file could not be written; nothing of it is left.
     """
     _array_record()
-    key = hashlib.sha256(f"{source.fingerprint()} {len(source)} {tuple(size)}".encode()).hexdigest()[:16]
+    key = hashlib.sha256(
+        f"{source.fingerprint()} {len(source)} {tuple(size)}".encode(errors="surrogateescape")
+    ).hexdigest()[:16]
     path = pathlib.Path(folder) / f"examples-{size[0]}x{size[1]}-{key}.array_record"
     remove_unfinished(path.parent, "examples-*", older_than=LEFT_OVER)
     if not path.is_file():

@@ -52,7 +52,8 @@ class Pipeline:
         training: shuffle, crop and flip; otherwise file order and a plain resize.
         load_scale: multiple of `image_size` that training examples are resized to before they are cropped.
         flip: mirror half of the training examples.
-        seed: seed of order, crops and flips, at least 0.
+        scale_jitter, colour_jitter: how much training examples vary beyond that, see `transform`.
+        seed: seed of order, crops, flips and jitter, at least 0.
         drop_remainder: leave out the last, smaller batch of an epoch; None: in training only.
 
     Raises:
@@ -61,13 +62,26 @@ class Pipeline:
     """
 
     def __init__(
-        self, source, image_size, batch_size, *, training, load_scale=1.0, flip=False, seed=0, drop_remainder=None
+        self,
+        source,
+        image_size,
+        batch_size,
+        *,
+        training,
+        load_scale=1.0,
+        flip=False,
+        scale_jitter=0.0,
+        colour_jitter=0.0,
+        seed=0,
+        drop_remainder=None,
     ):
         if batch_size < 1:
             raise UserError(f"batch_size must be at least 1. Received: {batch_size}.")
         self._source, self._batch_size, self._seed = source, batch_size, seed
         self._image_size = tuple(image_size)
-        self._training, self._load_scale, self._flip = training, load_scale, flip
+        self._training = training
+        self._changes = {"load_scale": load_scale, "flip": flip}
+        self._changes |= {"scale_jitter": scale_jitter, "colour_jitter": colour_jitter}
         self._drop_remainder = training if drop_remainder is None else drop_remainder
         self._host, self._hosts, self._replicas = 0, 1, 1
         self._failures = []
@@ -181,8 +195,7 @@ class Pipeline:
         _busy.add(threading.get_ident())
         try:
             rng = np.random.default_rng((self._seed, epoch, index)) if self._training else None
-            options = {"load_scale": self._load_scale, "flip": self._flip, "rng": rng}
-            example = transform(_plain(self._source[index]), self._image_size, **options)
+            example = transform(_plain(self._source[index]), self._image_size, **self._changes, rng=rng)
             return [example[key] for key in self._dtypes]
         except Exception as error:
             self._failures.append(error)

@@ -1,7 +1,7 @@
 """What becomes of one example on its way into a batch: resized, cropped and mirrored, with NumPy and PIL alone."""
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageEnhance
 
 
 def load_size(image_size, load_scale):
@@ -9,7 +9,7 @@ def load_size(image_size, load_scale):
     return tuple(round(side * load_scale) for side in image_size)
 
 
-def transform(example, image_size, *, load_scale=1.0, flip=False, rng=None):
+def transform(example, image_size, *, load_scale=1.0, flip=False, scale_jitter=0.0, colour_jitter=0.0, rng=None):
     """Brings one example to the size of the networks.
 
     Label map and instance map are resized by nearest neighbour, the image bicubically, as PIL does it. Both sides are
@@ -21,13 +21,17 @@ def transform(example, image_size, *, load_scale=1.0, flip=False, rng=None):
         image_size: `(H, W)` of the result.
         load_scale: multiple of `image_size` to resize to before a random crop, at least 1.
         flip: whether half of the examples are mirrored.
-        rng: `numpy.random.Generator` of crop and flip. `None`: resize to `image_size`, and nothing else.
+        scale_jitter: share by which examples are enlarged more than `load_scale` at most, at random.
+        colour_jitter: share by which brightness, contrast and saturation of the image vary; maps have no colours.
+        rng: `numpy.random.Generator` of crop, flip and jitter. `None`: resize to `image_size`, and nothing else.
 
     Returns:
         The dictionary with every array at `(H, W)`, dtypes unchanged.
     """
     if rng is None:
         return {key: _resize(value, image_size, key) for key, value in example.items()}
+    if scale_jitter:
+        load_scale *= 1 + scale_jitter * rng.random()
     load = load_size(image_size, load_scale)
     top, left = (int(rng.integers(room + 1)) for room in np.subtract(load, image_size))
     step = -1 if flip and rng.random() < 0.5 else 1
@@ -35,7 +39,17 @@ def transform(example, image_size, *, load_scale=1.0, flip=False, rng=None):
     for key, value in example.items():
         crop = _resize(value, load, key)[top : top + image_size[0], left : left + image_size[1]]
         result[key] = np.ascontiguousarray(crop[:, ::step])
+    if colour_jitter and "image" in result:
+        result["image"] = _other_colours(result["image"], colour_jitter, rng)
     return result
+
+
+def _other_colours(image, jitter, rng):
+    """The image with brightness, contrast and saturation each times a number in [1 - jitter, 1 + jitter]."""
+    picture = Image.fromarray(image)
+    for enhance in (ImageEnhance.Brightness, ImageEnhance.Contrast, ImageEnhance.Color):
+        picture = enhance(picture).enhance(rng.uniform(1 - jitter, 1 + jitter))
+    return np.asarray(picture)
 
 
 def _resize(array, size, key):

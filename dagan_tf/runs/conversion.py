@@ -4,6 +4,7 @@ import pathlib
 
 from dagan_tf.config import RunConfig
 from dagan_tf.errors import UserError
+from dagan_tf.files import check_writable
 from dagan_tf.networks.pytorch.files import read_state, write_state
 from dagan_tf.networks.pytorch.names import load_pytorch_weights, pytorch_weights
 from dagan_tf.presets import get_preset
@@ -32,6 +33,7 @@ def from_pytorch(output, preset, generator, discriminator=None, **model_fields):
     run = Run(output)
     if run.exists:
         raise UserError(f"{run.path} holds a run already: give another `output`.")
+    check_writable(run.path)
     described = get_preset(preset)
     # PyTorch: the authors' networks fuse the last level only.
     config = described.model.replace(**{"cam_levels": "last", **model_fields})
@@ -59,6 +61,7 @@ def to_pytorch(run_folder, output, suffix="pth"):
     Raises:
         UserError: the folder is no run, or its generator has no counterpart in PyTorch (`cam_levels` all).
     """
+    check_writable(output)
     model, _, _ = load_model(run_folder)
     networks = {"latest_net_G": model.inference_generator, "latest_net_D": model.discriminator}
     states = {name: pytorch_weights(network) for name, network in networks.items()}

@@ -1,6 +1,7 @@
 """One training run from its configuration to its last checkpoint."""
 
 import contextlib
+import sys
 from dataclasses import dataclass
 
 import keras
@@ -9,6 +10,7 @@ import tensorflow as tf
 from dagan_tf.config import RunOptions
 from dagan_tf.data.cache import cached
 from dagan_tf.data.datasets import open_source
+from dagan_tf.data.inspection import quick_check
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.data.transform import load_size
 from dagan_tf.errors import StorageError, UserError
@@ -49,6 +51,7 @@ def training_pipeline(config, cache=None, verbose=0):
         )
     size = load_size(config.model.image_size, config.train.load_scale)
     source = open_source(config.data, config.labels, split="train", size=size, seed=config.train.seed)
+    check_examples(source, config)
     if cache:
         bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
         source = cached(source, size, cache, lambda done, total: bar.update(done))
@@ -59,8 +62,28 @@ def training_pipeline(config, cache=None, verbose=0):
         training=True,
         load_scale=config.train.load_scale,
         flip=config.train.flip,
+        scale_jitter=config.train.scale_jitter,
+        colour_jitter=config.train.colour_jitter,
         seed=config.train.seed,
     )
+
+
+def check_examples(source, config):
+    """Raises `UserError` for what a look at all headers and some examples shows to be wrong; prints warnings.
+
+    So that a broken file is named before the first step, and not after hours, when its turn comes.
+    """
+    report = quick_check(source, config.model.image_size)
+    if report.errors:
+        found = "\n".join(finding.message for finding in report.errors)
+        raise UserError(f"{found}\n`python -m dagan_tf.check` reads all files and lists all that is wrong.")
+    for finding in report.warnings:
+        print(f"warning: {finding.message}", file=sys.stderr, flush=True)
+    if config.model.use_instance_edges and "instance" not in source[0]:
+        raise UserError(
+            "The model reads instance edges, but the data has no instance maps. Give `instance_dir` (in a `data_dir`: "
+            "a folder named instances), or train without them: no `use_instance_edges`."
+        )
 
 
 def sample_sheet(config):
@@ -117,7 +140,7 @@ def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVI
         HostLostError: another host ended; the newest checkpoint is good.
     """
     distribution.check_batch(config.train.batch_size, config.train.accumulate)
-    options.check_losses(config.train)
+    options.check_training(config.train)
     with plain_disk_errors(run), plain_host_errors(distribution, run):
         if resume and distribution.is_chief:
             run.hold()

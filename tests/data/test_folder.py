@@ -12,7 +12,8 @@ import pytest
 from PIL import Image
 
 from dagan_tf.config import LabelSpec
-from dagan_tf.data.folder import FileSource, FolderSource, read_photo
+from dagan_tf.data.decoding import read_photo
+from dagan_tf.data.folder import FileSource, FolderSource
 from dagan_tf.errors import UserError
 
 SPEC = LabelSpec(num_classes=13)
@@ -176,18 +177,16 @@ def test_photos_of_other_modes_become_rgb(tmp_path):
     np.testing.assert_array_equal(grey, np.stack([IDS] * 3, -1))
     with_alpha = read_photo(save(tmp_path / "alpha.png", np.dstack([photo(), IDS])))
     np.testing.assert_array_equal(with_alpha, photo())
-    with pytest.raises(UserError, match="8 bits per channel"):
-        read_photo(save(tmp_path / "deep.png", IDS.astype(np.uint16)))
 
 
 def test_missing_and_empty_folders(tmp_path):
     with pytest.raises(UserError, match=re.escape(str(tmp_path / "no"))):
         FolderSource(tmp_path / "no", spec=SPEC)
-    with pytest.raises(UserError, match=r"label maps \(\.png\).*none"):
+    with pytest.raises(UserError, match=r"label maps \(\.png, .*\).*none"):
         FolderSource(tmp_path, spec=SPEC)
     save(tmp_path / "labels" / "a.png", IDS)
     (tmp_path / "images").mkdir()
-    with pytest.raises(UserError, match=r"photos \(\.jpg, \.jpeg, \.png\).*none"):
+    with pytest.raises(UserError, match=r"photos \(\.jpg, \.jpeg, \.png, .*\).*none"):
         FolderSource(tmp_path / "labels", tmp_path / "images", spec=SPEC)
 
 
@@ -227,8 +226,8 @@ def test_a_file_that_is_cut_off_is_named(tmp_path, role, name, keep):
 
 @pytest.mark.parametrize("channels", [3, 4])
 def test_a_label_map_in_colours_is_refused(tmp_path, channels):
-    path = save(tmp_path / "a.png", np.zeros((3, 4, channels), np.uint8))
-    with pytest.raises(UserError, match="must be a grey or palette PNG with class ids") as caught:
+    path = save(tmp_path / "a.png", np.full((3, 4, channels), 255, np.uint8))
+    with pytest.raises(UserError, match="must be a grey or palette picture with class ids") as caught:
         FolderSource(tmp_path, spec=SPEC)[0]
     assert str(path) in str(caught.value)
 
@@ -237,9 +236,9 @@ def test_sizes_must_be_equal(tmp_path):
     label = save(tmp_path / "labels" / "a.png", IDS)
     image = save(tmp_path / "images" / "a.png", photo(6, 8))
     instance = save(tmp_path / "instances" / "a.png", IDS[:2])
-    with pytest.raises(UserError, match=r"label map and photo.*4x3.*8x6"):
+    with pytest.raises(UserError, match=r"label map and photo.*3x4.*6x8"):
         FileSource([label], [image], spec=SPEC)[0]
-    with pytest.raises(UserError, match=r"label map and instance map.*4x3.*4x2"):
+    with pytest.raises(UserError, match=r"label map and instance map.*3x4.*2x4"):
         FileSource([label], None, [instance], spec=SPEC)[0]
 
 

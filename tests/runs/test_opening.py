@@ -2,13 +2,14 @@
 
 import pytest
 
-from dagan_tf.config import DataConfig
+from dagan_tf.config import DataConfig, LabelSpec
+from dagan_tf.data.description import write_classes
 from dagan_tf.errors import UserError
 from dagan_tf.runs import opening
 from dagan_tf.runs.folder import Run
 from tests.helpers import tiny_config
 
-PAIRS = {"dataset": "folder", "label_dir": "a", "image_dir": "b"}
+PAIRS = {"dataset": "folder", "label_dir": "/data/a", "image_dir": "/data/b"}
 
 
 def test_changes_override_the_preset():
@@ -20,11 +21,13 @@ def test_changes_override_the_preset():
     assert config.data == DataConfig(**PAIRS)
 
 
-def test_only_the_facades_are_where_nothing_says_so():
+def test_preset_and_data_set_are_of_one_name_where_one_is_given():
     assert opening.configure() == opening.configure("facades")
     assert opening.configure().data == DataConfig()
-    assert opening.configure("cityscapes").data is None
-    changes = {"data": {**PAIRS, "instance_dir": "c"}}
+    assert opening.configure("cityscapes").data == DataConfig("cityscapes")
+    assert opening.configure("cityscapes") == opening.configure(changes={"data": {"dataset": "cityscapes"}})
+    assert opening.configure(changes={"data": {"dataset": "procedural"}}).model == opening.configure().model
+    changes = {"data": {**PAIRS, "instance_dir": "/data/c"}}
     assert opening.configure("cityscapes", changes).data == DataConfig(**changes["data"])
 
 
@@ -38,6 +41,52 @@ def test_own_pairs_need_their_number_of_classes():
     assert (config.model.num_classes, config.labels.num_classes, config.model.image_size) == (7, 7, (256, 256))
     with pytest.raises(UserError, match="`num_classes`"):
         opening.configure(changes={"data": PAIRS})
+
+
+def test_a_file_describes_own_classes(tmp_path):
+    (tmp_path / "labels").mkdir()
+    pairs = {"dataset": "folder", "label_dir": str(tmp_path / "labels"), "image_dir": str(tmp_path / "photos")}
+    table = tmp_path / "classes.csv"
+    table.write_text("id,name,r,g,b\n0,road,1,2,3\n1,tree,4,5,6\n255,other,7,8,9\n")
+    colours = ((1, 2, 3), (4, 5, 6), (7, 8, 9))
+    expected = LabelSpec(3, unknown_id=255, class_names=("road", "tree", "other"), palette=colours)
+    given = opening.configure(changes={"data": pairs}, classes=table)
+    assert (given.labels, given.model.num_classes) == (expected, 3)
+    assert opening.configure("ade20k", {"data": pairs}, table).labels == expected
+    write_classes(tmp_path / "dataset.json", expected)  # beside the label maps: found without being named
+    assert opening.configure(changes={"data": pairs}) == given
+    with pytest.raises(UserError, match=r"has 3 of them\. Received: `num_classes` 4"):
+        opening.configure(changes={"data": pairs, "model": {"num_classes": 4}})
+    run = Run(tmp_path / "run")
+    run.write_config(given)
+    (tmp_path / "dataset.json").unlink()
+    assert opening.resume(run.path)[1] == given
+    assert opening.resume(run.path, changes={"data": pairs}, classes=table)[1] == given
+
+
+def test_paths_are_kept_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", "/home/somebody")
+    changes = {"model": {"num_classes": 3}, "data": {"dataset": "folder", "label_dir": "a", "image_dir": "~/b"}}
+    data = opening.configure(changes=changes).data
+    assert (data.label_dir, data.image_dir) == (str(tmp_path / "a"), "/home/somebody/b")
+
+
+def test_relative_paths_of_older_runs_are_tried_from_the_run_too(tmp_path, monkeypatch):
+    project, elsewhere = tmp_path / "project", tmp_path / "elsewhere"
+    (project / "data" / "labels").mkdir(parents=True)
+    elsewhere.mkdir()
+    saved = tiny_config().replace(data=DataConfig(**{**PAIRS, "label_dir": "data/labels"}))
+    Run(project / "runs" / "first").write_config(saved)
+    monkeypatch.chdir(elsewhere)
+    data = opening.resume(project / "runs" / "first")[1].data
+    assert (data.label_dir, data.image_dir) == (str(project / "data/labels"), "/data/b")
+
+
+def test_a_place_that_cannot_be_written_is_refused_before_anything_begins(tmp_path):
+    (tmp_path / "file").touch()
+    with pytest.raises(UserError, match="Expected a folder that can be written at"):
+        opening.begin(tiny_config(), tmp_path / "file" / "run")
 
 
 def test_a_new_run_gets_a_folder_named_after_its_data(tmp_path, monkeypatch):
@@ -79,8 +128,8 @@ def test_a_run_goes_on_with_nothing_given_or_its_data_elsewhere(tmp_path):
     saved = tiny_config().replace(data=DataConfig(data_dir="old"))
     Run(tmp_path).write_config(saved)
     assert opening.resume(tmp_path)[1] == saved
-    run, config = opening.resume(tmp_path, changes={"data": {"data_dir": "new"}})
-    assert (run.path, config) == (tmp_path, saved.replace(data=DataConfig(data_dir="new")))
+    run, config = opening.resume(tmp_path, changes={"data": {"data_dir": "/new"}})
+    assert (run.path, config) == (tmp_path, saved.replace(data=DataConfig(data_dir="/new")))
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,9 @@ from pathlib import Path
 import requests
 import tensorflow_datasets as tfds
 
-from dagan_tf.data.folder import LABEL, PHOTO, FileSource, find_files, pair, read_label
+from dagan_tf.data.folder import FileSource
+from dagan_tf.data.listing import LABEL, PHOTO, find_files, pair
+from dagan_tf.data.reading import read_label
 from dagan_tf.errors import UserError
 from dagan_tf.presets.facades import LABELS
 

@@ -1,0 +1,122 @@
+"""Files of ids and colours to classes: label maps and instance maps without the loss of an id.
+
+Grey and palette files hold ids, colour files the colours of classes. What a file cannot be read as without a doubt is
+refused, with its name.
+"""
+
+import numpy as np
+
+from dagan_tf.data.decoding import colours_are_no_ids, read_map
+from dagan_tf.data.listing import INSTANCE, LABEL, some
+from dagan_tf.errors import UserError
+
+MOST_IDS = 5
+
+
+def read_label(path, spec):
+    """The classes of one label file.
+
+    Grey and palette files hold ids (a palette file its indices). Colour files are read where `spec.palette` has a
+    colour of its own for each class.
+
+    Args:
+        path: of a PNG, TIFF, BMP or NPY file.
+        spec: `LabelSpec` of its ids.
+
+    Returns:
+        `(h, w)` in `[0, num_classes)`, uint8 up to 256 classes, else int32.
+
+    Raises:
+        UserError: the file cannot be decoded, is of a lossy format, or holds ids or colours of no class.
+    """
+    pixels, colours = read_map(path, LABEL)
+    if pixels.ndim == 3:
+        classes = _classes_of_colours(path, pixels, spec)
+    else:
+        classes = _classes_of_ids(path, pixels, spec)
+        if colours is not None and has_distinct_colours(spec):
+            _check_indices(path, pixels, colours, spec)
+    return classes.astype(np.uint8 if spec.num_classes <= 256 else np.int32)
+
+
+def read_ids(path):
+    """The ids of one grey or palette label file as they are in it, `(h, w)` integers; colours raise `UserError`."""
+    pixels, _ = read_map(path, LABEL)
+    if pixels.ndim == 3:
+        raise UserError(colours_are_no_ids(path, LABEL))
+    return pixels
+
+
+def read_instance(path):
+    """The ids `(h, w)` int32 of one instance map; raises `UserError`."""
+    pixels, _ = read_map(path, INSTANCE)
+    if pixels.min() < -(2**31) or pixels.max() >= 2**31:
+        raise UserError(f"{path}: expected ids of 32 bits. Received: {pixels.min()} to {pixels.max()}. Number anew.")
+    return pixels.astype(np.int32)
+
+
+def has_distinct_colours(spec):
+    """Whether every class has a colour of its own, by which files in colours can be read."""
+    return bool(spec.palette) and len(set(map(tuple, spec.palette))) == spec.num_classes
+
+
+def _classes_of_ids(path, ids, spec):
+    # Wide integers are cut to a range that int32 has, so that none wraps round to an id that is one.
+    classes = spec.to_classes(np.clip(ids, -(2**30), 2**30).astype(np.int32))
+    wrong = (classes < 0) | (classes >= spec.num_classes)
+    if wrong.any():
+        raise UserError(_bad_ids(path, ids[wrong], spec))
+    return classes
+
+
+def _classes_of_colours(path, pixels, spec):
+    if not has_distinct_colours(spec):
+        raise UserError(colours_are_no_ids(path, LABEL))
+    codes, known = _codes(pixels), _codes(np.array(spec.palette))
+    order = np.argsort(known)
+    places = np.minimum(np.searchsorted(known, codes, sorter=order), len(known) - 1)
+    classes = order[places]
+    if (wrong := known[classes] != codes).any():
+        values, counts = np.unique(codes[wrong], return_counts=True)
+        found = [f"({v >> 16}, {v >> 8 & 255}, {v & 255}) ({n} pixels)" for v, n in zip(values, counts, strict=True)]
+        raise UserError(
+            f"{path}: expected the colours of the {spec.num_classes} classes alone. Received: {some(found, MOST_IDS)}. "
+            "Smooth edges and lossy formats make colours between classes: export without them, or add the colours."
+        )
+    return classes
+
+
+def _check_indices(path, indices, colours, spec):
+    """Refuses a palette file whose indices and colours name different classes: programs may number colours anew."""
+    used = np.unique(indices)
+    known = {tuple(colour): spec.ids[index] for index, colour in enumerate(spec.palette)}
+    named = [known.get(tuple(colours[index].tolist())) if index < len(colours) else None for index in used]
+    if None not in named and named != used.tolist():
+        raise UserError(
+            f"{path}: expected a palette picture whose indices are ids. Received: colours of the ids "
+            f"{some(named, MOST_IDS)} under the indices {some(used.tolist(), MOST_IDS)}. Save it in colours (RGB), "
+            "which are read by the palette, or in grey."
+        )
+
+
+def _codes(colours):
+    """Colours (..., 3) of 0..255 as one number each."""
+    red, green, blue = np.moveaxis(np.asarray(colours, np.int64), -1, 0)
+    return red << 16 | green << 8 | blue
+
+
+def _bad_ids(path, bad, spec):
+    values, counts = np.unique(bad, return_counts=True)
+    found = [f"id {value} ({count} pixels)" for value, count in zip(values, counts, strict=True)]
+    text = (
+        f"{path}: expected label ids {spec.describe_ids()}, for {spec.num_classes} classes. Received: "
+        f"{some(found, MOST_IDS)}. "
+    )
+    if spec.unknown_id is not None and values.tolist() == [spec.known_ids.stop]:
+        return text + f"`num_classes` counts the unknown class, too: with this id it is {spec.num_classes + 1}."
+    if spec.unknown_id is None and len(values) == 1:
+        return text + (
+            f"If {values[0]} means unlabelled, give it as `unknown_id` and count it in `num_classes`; else correct the "
+            "file, or the number of classes."
+        )
+    return text + "Correct the file, or the number of classes."
