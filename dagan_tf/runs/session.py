@@ -42,7 +42,7 @@ def training_pipeline(config, cache=None, verbose=0):
     Args:
         config: the `RunConfig`.
         cache: a folder where its examples are kept decoded and resized, or `None`, see `dagan_tf.data.cache`.
-        verbose: whether to show the progress of filling it.
+        verbose: whether to show the progress of checking the files, and of filling it.
     """
     if config.data is None:
         raise UserError(
@@ -51,7 +51,7 @@ def training_pipeline(config, cache=None, verbose=0):
         )
     size = load_size(config.model.image_size, config.train.load_scale)
     source = open_source(config.data, config.labels, split="train", size=size, seed=config.train.seed)
-    check_examples(source, config)
+    check_examples(source, config, verbose)
     if cache:
         bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
         source = cached(source, size, cache, lambda done, total: bar.update(done))
@@ -68,12 +68,13 @@ def training_pipeline(config, cache=None, verbose=0):
     )
 
 
-def check_examples(source, config):
+def check_examples(source, config, verbose=0):
     """Raises `UserError` for what a look at all headers and some examples shows to be wrong; prints warnings.
 
     So that a broken file is named before the first step, and not after hours, when its turn comes.
     """
-    report = quick_check(source, config.model.image_size)
+    bar = keras.utils.Progbar(len(source), unit_name="header", verbose=verbose)
+    report = quick_check(source, config.model.image_size, progress=lambda done, total: bar.update(done))
     if report.errors:
         found = "\n".join(finding.message for finding in report.errors)
         raise UserError(f"{found}\n`python -m dagan_tf.check` reads all files and lists all that is wrong.")

@@ -13,7 +13,8 @@ from dagan_tf.data.folder import FolderSource
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.data.transform import transform
 from dagan_tf.errors import StorageError, UserError
-from tests.data.test_folder import SPEC, save
+from tests.data.pictures import save
+from tests.data.test_folder import SPEC
 from tests.data.test_pipeline import SIZE, Broken, Examples, assert_same, batches
 from tests.helpers import run_python
 
