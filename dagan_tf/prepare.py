@@ -13,6 +13,7 @@ import sys
 import time
 
 from dagan_tf import cli
+from dagan_tf.config import RunOptions
 from dagan_tf.errors import UserError
 
 BETWEEN = 0.2, 10.0
@@ -41,6 +42,7 @@ def parser():
     result.add_argument(
         "--skip-bad", action="store_true", help="leave out what cannot be used, and exit with status 1 then"
     )
+    result.add_fields("how files are read", RunOptions, ["max_pixels"])
     return result
 
 
@@ -115,9 +117,11 @@ def report(done, root):
 
 def main(argv=None):
     """The command; returns its exit status: 1 where pictures were left out."""
-    arguments = vars(parser().parse_args(argv))
+    parsed = parser().parse_args(argv)
     from dagan_tf.data.preparation import check_place, prepare
 
+    cli.set_pixel_limit(cli.given(parsed, RunOptions))
+    arguments = {name: value for name, value in vars(parsed).items() if "." not in name}
     root = arguments.pop("output")
     check_place(root)
     options = {name: arguments.pop(name) for name in ("val_share", "skip_bad")}

@@ -9,14 +9,15 @@ A source has the classes of one kind of annotation and reads it (`LabelFolder`, 
     read(name)       the `Example`
 """
 
-import hashlib
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagan_tf.data.datasets.folder import shared_out
 from dagan_tf.data.description import FILE_NAME, write_classes
+from dagan_tf.data.listing import SPLITS
 from dagan_tf.data.photographs import photo_file
 from dagan_tf.data.renumbering import renumber, renumbered, sixteen_bits
 from dagan_tf.errors import StorageError, UserError
@@ -103,14 +104,20 @@ def check_place(root):
 
 
 def validation_names(names, share):
-    """The names, a set, that validate: those with the lowest SHA-256 hashes, at least one and at most all but one.
+    """The names, a set, that validate: those that the folder data set itself would choose, see `shared_out`.
 
-    A name's hash does not depend on the others, so that few change sides when pictures are added.
+    Raises:
+        UserError: there are fewer than two names, or their folders are splits already.
     """
-    ranked = sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
-    if len(ranked) < 2:
-        raise UserError(f"`val_share` needs two pictures or more. Received: {len(ranked)}. Leave it out.")
-    return set(ranked[: min(max(1, round(share * len(ranked))), len(ranked) - 1)])
+    if len(names) < 2:
+        raise UserError(f"`val_share` needs two pictures or more. Received: {len(names)}. Leave it out.")
+    splits = {name.split("/")[0] for name in names if "/" in name} & {"train", "training", *SPLITS["test"]}
+    if splits:
+        raise UserError(
+            f"`val_share` is for pictures without splits. Received: folders named {', '.join(sorted(splits))}. Leave "
+            "it out, or move the pictures."
+        )
+    return set(shared_out(names, share, "test"))
 
 
 def _settle(source, progress):
@@ -148,7 +155,11 @@ def _check_bad(bad, names, skip_bad, lacks_split=False):
         return
     lines = [f"\n  {name}: {reason}" for name, reason in bad.items()]
     more = f"\n  ... and {len(lines) - MOST_SHOWN} more" if len(lines) > MOST_SHOWN else ""
-    remedy = "They cannot be left out: nothing would be left of a split." if skip_bad else "Or leave them out with `skip_bad`."
+    remedy = (
+        "They cannot be left out: nothing would be left of a split."
+        if skip_bad
+        else "Or leave them out with `skip_bad`."
+    )
     raise UserError(
         f"Expected pictures with a photograph and a label map each. Received: {len(bad)} of {len(names)} that cannot "
         f"be used:{''.join(lines[:MOST_SHOWN])}{more}\nMend them; nothing was written. {remedy}"

@@ -9,8 +9,9 @@ import pytest
 from PIL import Image
 
 from dagan_tf.data.description import ClassRow, read_classes
-from dagan_tf.data.folder import FolderSource, find_files
+from dagan_tf.data.folder import FolderSource
 from dagan_tf.data.label_folder import LabelFolder
+from dagan_tf.data.listing import find_files
 from dagan_tf.data.photographs import photo_file
 from dagan_tf.data.preparation import check_place, prepare, validation_names
 from dagan_tf.data.renumbering import renumber, renumbered, sixteen_bits
@@ -83,11 +84,13 @@ def test_the_shares_of_validation_move_few_names():
     more = validation_names([*names, *(f"new {i}" for i in range(100))], 0.1)
     assert len(more) == 110
     assert len(chosen - more) < 25
-    assert validation_names(reversed(names), 0.1) == chosen
+    assert validation_names(names[::-1], 0.1) == chosen
     assert len(validation_names(names[:3], 0.01)) == 1
     assert len(validation_names(names[:2], 0.99)) == 1
     with pytest.raises(UserError, match="two pictures or more"):
         validation_names(names[:1], 0.5)
+    with pytest.raises(UserError, match="folders named train, val"):
+        validation_names(["train/a", "val/b", "c"], 0.5)
 
 
 def test_splits(pairs, tmp_path):
@@ -213,7 +216,12 @@ def test_photos(tmp_path):
     (tmp_path / "c.png").write_bytes(data)
     assert (suffix, size) == (".png", (6, 4))
     np.testing.assert_array_equal(pixels(tmp_path / "c.png"), np.rot90(image, -1))
-    assert photo_file(save(tmp_path / "d.bmp", image))[0] == ".png"
+    np.save(tmp_path / "d.npy", image)
+    for path in (save(tmp_path / "d.bmp", image), tmp_path / "d.npy"):
+        suffix, data, size = photo_file(path)
+        (tmp_path / "d.png").write_bytes(data)
+        assert (suffix, size) == (".png", (4, 6))
+        np.testing.assert_array_equal(pixels(tmp_path / "d.png"), image)
     jpeg = save(tmp_path / "e.png", image, format="JPEG")  # a wrong suffix is mended
     assert photo_file(jpeg)[:2] == (".jpg", jpeg.read_bytes())
 
@@ -349,14 +357,25 @@ def test_label_maps_of_every_kind_with_a_table_of_classes(tmp_path, kind):
     KINDS[kind](tmp_path / "labels/a", IDS * 4)
     save(tmp_path / "photos/a.png", photo())
     rows = tuple(ClassRow(4 * i, f"class {i}", colour) for i, colour in enumerate(COLOURS))
-    try:
-        source = LabelFolder(tmp_path / "labels", tmp_path / "photos", rows=rows)
-        source.find("a")
-    except UserError as error:
-        pytest.skip(f"the reader of label maps does not know {kind} yet: {error}")
+    source = LabelFolder(tmp_path / "labels", tmp_path / "photos", rows=rows)
     done = prepare(source, tmp_path / "out", unknown_id=255)
     np.testing.assert_array_equal(pixels(tmp_path / "out/labels/a.png"), IDS)  # 0, 4, 8 and 255 became 0, 1, 2 and 3
     assert done.renumbered == {0: 0, 4: 1, 8: 2, 255: 3}
     assert done.spec.class_names == ("class 0", "class 1", "class 2", "unlabelled")
     assert done.spec.palette[:3] == COLOURS
     assert done.shares == [1 / 3, 1 / 3, 1 / 3, 0]
+
+
+def test_colours_need_a_table_and_palettes_agree_with_it(tmp_path):
+    save(tmp_path / "photos/a.png", photo())
+    save(tmp_path / "labels/a.png", np.array(COLOURS, np.uint8)[IDS])
+    with pytest.raises(UserError, match=r"a\.png: .*Received: colours .*`classes`"):
+        prepare(LabelFolder(tmp_path / "labels", tmp_path / "photos"), tmp_path / "out")
+    rows = tuple(ClassRow(i, None, colour) for i, colour in enumerate(COLOURS))
+    picture = Image.fromarray(IDS)
+    picture.putpalette(np.array(COLOURS[::-1], np.uint8).tobytes())
+    picture.save(tmp_path / "labels/a.png")
+    with pytest.raises(UserError, match=r"indices \[0, 1, 2\] the colours of the ids \[2, 1, 0\]"):
+        prepare(LabelFolder(tmp_path / "labels", tmp_path / "photos", rows=rows), tmp_path / "out")
+    prepare(LabelFolder(tmp_path / "labels", tmp_path / "photos"), tmp_path / "out")  # without a table indices are ids
+    np.testing.assert_array_equal(pixels(tmp_path / "out/labels/a.png"), IDS)
