@@ -91,7 +91,7 @@ def test_labelme(labelme, tmp_path, capsys):
         (out / "images/b.jpg").read_bytes() == (labelme / "b.jpg").read_bytes() == (out / "images/a.jpg").read_bytes()
     )
     assert read_classes(out / "dataset.json") == LabelSpec(2, class_names=("background", "Tür"))
-    assert "labels, images and instances of pictures: 2" in printed.out
+    assert "label maps, photographs and instance maps of 2 pictures. " in printed.out
     assert "     1   5.000%  Tür\n" in printed.out  # 5 x 6 of 20 x 30 pixels
     assert f"\n  python -m dagan_tf.check '{out}'\n" in printed.out
 
@@ -109,7 +109,7 @@ def test_label_maps_with_a_table_and_a_share_to_validate(pairs, tmp_path, capsys
     flags = (*pairs, "--classes", tmp_path / "classes.csv", "--unknown-id", 255, "--val-share", 0.34)
     status, printed = run(capsys, *flags, "--output", tmp_path / "out")
     assert status == 0
-    assert "2 to train on, 1 to validate with" in printed.out
+    assert "label maps and photographs of 3 pictures (2 to train on, 1 to validate with). " in printed.out
     names = {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.png")}
     assert len(names) == 6
     assert all(name.split("/")[1] in ("train", "val") for name in names)
@@ -157,7 +157,7 @@ def test_bad_pictures_end_it_or_are_left_out(pairs, tmp_path, capsys):
     status, printed = run(capsys, *pairs, "--skip-bad", "--output", tmp_path / "out")
     assert status == 1
     assert "left out b: " in printed.err
-    assert "pictures: 2" in printed.out
+    assert "of 2 pictures. " in printed.out
 
 
 @pytest.mark.parametrize(
@@ -187,6 +187,20 @@ def test_the_place_is_looked_at_first(tmp_path):
     for place in (tmp_path, tmp_path / "file", tmp_path / "file/out"):
         with pytest.raises(UserError, match="`output`"):
             prepare.main(["--labelme", str(tmp_path / "missing"), "--output", str(place)])
+
+
+def test_progress_is_said_now_and_then(monkeypatch, capsys):
+    for in_terminal, said in (
+        (True, "1 of 3 pictures read\r3 of 3 pictures read\n"),
+        (False, "1 of 3 pictures read\n"),
+    ):
+        clock = iter([0.0, 11.0, 11.1, 11.15])
+        monkeypatch.setattr(prepare.time, "monotonic", lambda clock=clock: next(clock))
+        monkeypatch.setattr(sys.stderr, "isatty", lambda answer=in_terminal: answer, raising=False)
+        progress = prepare.Progress()
+        for done in (1, 2, 3):
+            progress(done, 3, "read")
+        assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize("share", ["1", "-0.1", "much"])

@@ -329,9 +329,10 @@ def test_ctrl_c_leaves_nothing(pairs, tmp_path):
     source = pairs({f"n{i}": IDS for i in range(50)})
     calls, threads = [], threading.active_count()
 
-    def interrupt(done, total):
+    def interrupt(done, total, what):
         calls.append(done)
-        if len(calls) == 60:  # in the second pass, which writes
+        if len(calls) == 60:
+            assert what == "written"
             assert any(path.name.startswith(".out.") for path in tmp_path.iterdir())
             raise KeyboardInterrupt
 
