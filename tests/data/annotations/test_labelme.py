@@ -170,6 +170,16 @@ def test_given_classes(annotate):
         opened(folder, (ClassRow(0, "background"),)).read("a")
 
 
+def test_hidden_files_do_not_count_and_links_do(annotate, tmp_path_factory):
+    folder = annotate([], name="a")
+    annotate([], name=".trash/b")
+    annotate([], name=".c")
+    other = tmp_path_factory.mktemp("other")
+    (other / "d.json").write_text("{}")
+    (folder / "linked").symlink_to(other)
+    assert LabelMeFolder(folder).names == ["a", "linked/d"]
+
+
 def test_the_embedded_photo_comes_first(annotate):
     data = png(np.zeros((H, W, 3), np.uint8))
     assert opened(annotate([], imageData=in_base64(data), imagePath="gone.jpg")).read("a").photo == data
