@@ -56,7 +56,7 @@ class LabelMeFolder:
         if not self._paths:
             raise UserError(f"Expected LabelMe's files (*.json) in {folder}. Received: none. Check the path.")
         self.names = list(self._paths)
-        self.rows, self._unknown_id = rows, unknown_id
+        self.rows = rows
         self._ids = rows and ClassIds(rows, unknown_id)
 
     def find(self, name):
