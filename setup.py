@@ -9,6 +9,8 @@ HERE = pathlib.Path(__file__).parent
 VERSION = re.search(r'^__version__ = "(.+)"$', (HERE / "dagan_tf/__init__.py").read_text(), re.MULTILINE).group(1)
 
 EXTRAS = {
+    # COCO's own reader of its annotations.
+    "annotations": ["pycocotools"],
     # What models are exported, served and asked with.
     "serving": ["tensorflow-serving-api>=2.19", "grpcio", "grpcio-health-checking", "aiohttp", "prometheus-client"],
     "tflite": ["ai-edge-litert"],
@@ -19,7 +21,15 @@ EXTRAS = {
 }
 # One version of PyTorch: it is the independent reader and writer of .pth files in the tests.
 EXTRAS["dev"] = ["pytest", "pytest-xdist", "ruff", "scipy", "jax", "torch==2.13.0", "openvino", "pyyaml"]
-EXTRAS["dev"] += [*EXTRAS["serving"], *EXTRAS["tflite"], *EXTRAS["onnx"], "nbclient", "nbformat", "ipykernel"]
+EXTRAS["dev"] += [
+    *EXTRAS["serving"],
+    *EXTRAS["tflite"],
+    *EXTRAS["onnx"],
+    "nbclient",
+    "nbformat",
+    "ipykernel",
+    *EXTRAS["annotations"],
+]
 
 setup(
     name="dagan_tf",

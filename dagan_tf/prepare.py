@@ -13,6 +13,7 @@ import sys
 import time
 
 from dagan_tf import cli
+from dagan_tf.config import RunOptions
 from dagan_tf.errors import UserError
 
 BETWEEN = 0.2, 10.0
@@ -41,6 +42,7 @@ def parser():
     result.add_argument(
         "--skip-bad", action="store_true", help="leave out what cannot be used, and exit with status 1 then"
     )
+    result.add_fields("how files are read", RunOptions, ["max_pixels"])
     return result
 
 
@@ -84,22 +86,23 @@ class Progress:
     def __init__(self):
         self._said = time.monotonic()
 
-    def __call__(self, done, total):
+    def __call__(self, done, total, what):
         in_terminal = sys.stderr.isatty()
         now = time.monotonic()
         if now - self._said > BETWEEN[not in_terminal] or (done == total and in_terminal):
             self._said = now
             end = "\r" if in_terminal and done < total else "\n"
-            print(f"{done} of {total} pictures", end=end, file=sys.stderr, flush=True)
+            print(f"{done} of {total} pictures {what}", end=end, file=sys.stderr, flush=True)
 
 
 def report(done, root):
     """What was prepared and what comes next, a text of several lines."""
-    named = {"train": " to train on", "val": " to validate with", "": ""}
-    counts = ", ".join(f"{n}{named[split]}" for split, n in sorted(done.counts.items()))
-    what = "labels, images and instances" if done.has_instances else "labels and images"
-    lines = [f"{root} has {what} of pictures: {counts}. Its classes, described in dataset.json:"]
-    before = {new: f" (was {old})" for old, new in done.renumbered.items()}
+    counts = {"train": " to train on", "val": " to validate with"}
+    counts = ", ".join(f"{done.counts[split]}{text}" for split, text in counts.items() if split in done.counts)
+    pictures = f"{sum(done.counts.values())} pictures{counts and f' ({counts})'}"
+    what = "label maps, photographs and instance maps" if done.has_instances else "label maps and photographs"
+    lines = [f"{root} has {what} of {pictures}. The classes, as dataset.json has them:"]
+    before = {new: f" (was {old})" for old, new in done.renumbered.items() if old != new}
     for index, (value, share) in enumerate(zip(done.spec.ids, done.shares, strict=True)):
         unknown = ", means unlabelled" if value == done.spec.unknown_id else ""
         name = done.spec.name_of(index) or ""
@@ -115,9 +118,11 @@ def report(done, root):
 
 def main(argv=None):
     """The command; returns its exit status: 1 where pictures were left out."""
-    arguments = vars(parser().parse_args(argv))
+    parsed = parser().parse_args(argv)
     from dagan_tf.data.preparation import check_place, prepare
 
+    cli.set_pixel_limit(cli.given(parsed, RunOptions))
+    arguments = {name: value for name, value in vars(parsed).items() if "." not in name}
     root = arguments.pop("output")
     check_place(root)
     options = {name: arguments.pop(name) for name in ("val_share", "skip_bad")}

@@ -2,10 +2,11 @@
 
 import numpy as np
 
+from dagan_tf.data.decoding import colours_are_no_ids, read_map
 from dagan_tf.data.description import ClassRow
 from dagan_tf.data.example import Example
-from dagan_tf.data.folder import INSTANCE, LABEL, PHOTO, find_files, read_label
-from dagan_tf.data.folder import _read_ids as read_ids
+from dagan_tf.data.listing import INSTANCE, LABEL, PHOTO, find_files
+from dagan_tf.data.reading import read_label
 from dagan_tf.errors import UserError
 from dagan_tf.labels import LabelSpec
 
@@ -17,7 +18,7 @@ class LabelFolder:
     """The pictures of a folder of label maps, with a folder of photographs.
 
     Args:
-        label_dir: folder of label maps: ids in files of any kind that `dagan_tf.data.folder` reads, or colours.
+        label_dir: folder of label maps as `dagan_tf.data.decoding` reads them, with ids, or with colours of `rows`.
         image_dir: folder of photographs of the same names.
         instance_dir: folder of instance maps of the same names, or None.
         coco: `CocoFile` of the same pictures, whose objects make the instance maps, or None. As the authors of
@@ -62,17 +63,20 @@ class LabelFolder:
     def _label(self, name):
         """The ids of one label map; where its pixels are colours, those of the classes that have the colours."""
         path = self._file(name, LABEL)
-        try:
-            return np.asarray(read_ids(path, LABEL))
-        except UserError:
-            if not self.rows or self.rows[0].colour is None:
-                raise
-        colours = LabelSpec(len(self.rows), palette=tuple(row.colour for row in self.rows))
-        return np.array([row.id for row in self.rows])[read_label(path, colours)]
+        pixels, palette = read_map(path, LABEL)
+        coloured = bool(self.rows) and self.rows[0].colour is not None
+        if pixels.ndim == 3:
+            if not coloured:
+                raise UserError(colours_are_no_ids(path, LABEL))
+            colours = LabelSpec(len(self.rows), palette=tuple(row.colour for row in self.rows))
+            return np.array([row.id for row in self.rows])[read_label(path, colours)]
+        if coloured and palette is not None:
+            _check_palette(path, np.unique(pixels).tolist(), palette.tolist(), self.rows)
+        return pixels
 
     def _instance(self, name, label):
         if INSTANCE in self._files:
-            return np.asarray(read_ids(self._file(name, INSTANCE), INSTANCE))
+            return read_map(self._file(name, INSTANCE), INSTANCE)[0]
         if self._coco is None:
             return None
         _, objects = self._coco.paint(name)
@@ -83,6 +87,17 @@ class LabelFolder:
             )
         label = label.astype(np.int64)
         return np.where(objects > 0, objects + max(FIRST_INSTANCE, label.max() + 1) - 1, label)
+
+
+def _check_palette(path, indices, palette, rows):
+    """Refuses a palette file whose colours are those of other ids than its indices: programs number colours anew."""
+    ids = {row.colour: row.id for row in rows}
+    named = [ids.get(tuple(palette[index])) if index < len(palette) else None for index in indices]
+    if None not in named and named != indices:
+        raise UserError(
+            f"{path}: expected a palette picture whose indices are ids. Received: under the indices {indices[:5]} the "
+            f"colours of the ids {named[:5]}. Save it in colours (RGB), or in grey."
+        )
 
 
 def _size(array):

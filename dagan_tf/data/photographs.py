@@ -3,15 +3,13 @@
 import tempfile
 from pathlib import Path
 
-from PIL import Image
+from PIL import ExifTags, Image
 
-from dagan_tf.data.folder import read_photo
+from dagan_tf.data.decoding import NPY, read_photo
 from dagan_tf.images import encode_png
 
 COPIED = {"JPEG": ".jpg", "MPO": ".jpg", "PNG": ".png"}
 """Formats that are kept as they are, and their suffixes; MPO is JPEG, as some cameras write it."""
-ORIENTATION = 0x0112
-"""The tag of EXIF that says how the camera was held; 1 is upright."""
 
 
 def photo_file(photo):
@@ -35,8 +33,15 @@ def photo_file(photo):
             path.write_bytes(photo)
             return photo_file(path)
     pixels = read_photo(photo)
-    with Image.open(photo) as picture:
-        suffix, turned = COPIED.get(picture.format), picture.getexif().get(ORIENTATION, 1) != 1
-    if suffix is None or turned:
-        return ".png", encode_png(pixels), pixels.shape[:2]
-    return suffix, Path(photo).read_bytes(), pixels.shape[:2]
+    suffix = _suffix(photo)
+    data = encode_png(pixels) if suffix is None else Path(photo).read_bytes()
+    return suffix or ".png", data, pixels.shape[:2]
+
+
+def _suffix(path):
+    """The suffix under which a file is kept as it is, or None."""
+    if path.suffix.lower() == NPY:
+        return None
+    with Image.open(path) as picture:
+        upright = picture.getexif().get(ExifTags.Base.Orientation, 1) == 1
+        return COPIED.get(picture.format) if upright else None

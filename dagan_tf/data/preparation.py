@@ -9,14 +9,15 @@ A source has the classes of one kind of annotation and reads it (`LabelFolder`, 
     read(name)       the `Example`
 """
 
-import hashlib
 import os
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
+from dagan_tf.data.datasets.folder import shared_out
 from dagan_tf.data.description import FILE_NAME, write_classes
+from dagan_tf.data.listing import SPLITS
 from dagan_tf.data.photographs import photo_file
 from dagan_tf.data.renumbering import renumber, renumbered, sixteen_bits
 from dagan_tf.errors import StorageError, UserError
@@ -44,7 +45,7 @@ class Prepared:
     bad: dict
 
 
-def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, progress=lambda done, total: None):
+def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, progress=lambda done, total, what: None):
     """Writes pictures as `root/labels`, `root/images`, `root/instances` (where there are any) and `dataset.json`.
 
     Label maps become grey PNG with ids that count up: they stay as they are, or are renumbered from 0 where there are
@@ -57,7 +58,7 @@ def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, pro
         unknown_id: the id before renumbering that means unlabelled; a class more where the source has none of that id.
         val_share: share of the pictures in `val` and not in `train`, see `validation_names`; 0: no such folders.
         skip_bad: leave out pictures that cannot be used, instead of raising.
-        progress: called with how many pictures of how many are read, or written.
+        progress: called with how many pictures of how many are done, and what was done: "read" or "written".
 
     Returns:
         A `Prepared`.
@@ -75,7 +76,7 @@ def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, pro
             _settle(source, progress)
             spec, mapping = renumber(source.rows, unknown_id)
             writer = _Writer(source, folder, mapping, validation)
-            written, bad = _each(writer.write, source.names, progress)
+            written, bad = _each(writer.write, source.names, progress, "written")
             counts = Counter(found.split for found in written.values())
             _check_bad(bad, source.names, skip_bad, set(counts) < {"train", "val"} and validation is not None)
             write_classes(folder / FILE_NAME, spec)
@@ -103,27 +104,33 @@ def check_place(root):
 
 
 def validation_names(names, share):
-    """The names, a set, that validate: those with the lowest SHA-256 hashes, at least one and at most all but one.
+    """The names, a set, that validate: those that the folder data set itself would choose, see `shared_out`.
 
-    A name's hash does not depend on the others, so that few change sides when pictures are added.
+    Raises:
+        UserError: there are fewer than two names, or their folders are splits already.
     """
-    ranked = sorted(names, key=lambda name: hashlib.sha256(os.fsencode(name)).digest())
-    if len(ranked) < 2:
-        raise UserError(f"`val_share` needs two pictures or more. Received: {len(ranked)}. Leave it out.")
-    return set(ranked[: min(max(1, round(share * len(ranked))), len(ranked) - 1)])
+    if len(names) < 2:
+        raise UserError(f"`val_share` needs two pictures or more. Received: {len(names)}. Leave it out.")
+    splits = {name.split("/")[0] for name in names if "/" in name} & {"train", "training", *SPLITS["test"]}
+    if splits:
+        raise UserError(
+            f"`val_share` is for pictures without splits. Received: folders named {', '.join(sorted(splits))}. Leave "
+            "it out, or move the pictures."
+        )
+    return set(shared_out(names, share, "test"))
 
 
 def _settle(source, progress):
     """Finds out what the classes are where nobody said so; pictures that cannot be read are met again later."""
     if source.rows is not None:
         return
-    found, bad = _each(source.find, source.names, progress)
+    found, bad = _each(source.find, source.names, progress, "read")
     if not found:
         _check_bad(bad, source.names, skip_bad=False)
     source.settle(set().union(*found.values()))
 
 
-def _each(function, names, progress):
+def _each(function, names, progress, what):
     """Calls a function with every name, in threads: `{name: result}`, and `{name: why}` where it raised `UserError`."""
     results, bad = {}, {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -135,7 +142,7 @@ def _each(function, names, progress):
                     results[name] = future.result()
                 except UserError as error:
                     bad[name] = str(error)
-                progress(done, len(names))
+                progress(done, len(names), what)
         except BaseException:  # Ctrl-C, too: what has not begun does not begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise
@@ -148,7 +155,11 @@ def _check_bad(bad, names, skip_bad, lacks_split=False):
         return
     lines = [f"\n  {name}: {reason}" for name, reason in bad.items()]
     more = f"\n  ... and {len(lines) - MOST_SHOWN} more" if len(lines) > MOST_SHOWN else ""
-    remedy = "They cannot be left out: nothing would be left of a split." if skip_bad else "Or use `skip_bad`."
+    remedy = (
+        "They cannot be left out: nothing would be left of a split."
+        if skip_bad
+        else "Or leave them out with `skip_bad`."
+    )
     raise UserError(
         f"Expected pictures with a photograph and a label map each. Received: {len(bad)} of {len(names)} that cannot "
         f"be used:{''.join(lines[:MOST_SHOWN])}{more}\nMend them; nothing was written. {remedy}"

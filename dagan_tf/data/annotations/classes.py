@@ -1,7 +1,6 @@
 """What the formats of annotations share: the class of a name, that of pixels without a shape, sizes and photographs."""
 
-from PIL import Image
-
+from dagan_tf.data.decoding import pixel_limit
 from dagan_tf.data.description import ClassRow
 from dagan_tf.errors import UserError
 
@@ -51,9 +50,10 @@ def _plain(name):
 def check_size(where, height, width):
     """(height, width) of a picture as a file gives it; raises `UserError` unless a picture can be so large."""
     whole = all(isinstance(side, int) and not isinstance(side, bool) and side > 0 for side in (height, width))
-    if not whole or height * width > Image.MAX_IMAGE_PIXELS:
+    limit = pixel_limit()
+    if not whole or (limit and height * width > limit):
         raise UserError(
-            f"{where}: expected height and width of the picture, of at most {Image.MAX_IMAGE_PIXELS} pixels. Received: "
+            f"{where}: expected height and width of the picture, of at most {limit} pixels (`max_pixels`). Received: "
             f"{height!r} and {width!r}. Annotate the picture again, or correct them."
         )
     return height, width

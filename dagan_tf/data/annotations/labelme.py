@@ -16,6 +16,7 @@ from PIL import Image, ImageDraw
 from dagan_tf.data.annotations.classes import ClassIds, check_photo, check_size, rows_of
 from dagan_tf.data.description import FILE_NAME, read_json
 from dagan_tf.data.example import Example
+from dagan_tf.data.listing import walk
 from dagan_tf.errors import UserError
 
 LINE_WIDTH, POINT_RADIUS = 10, 5
@@ -50,13 +51,12 @@ class LabelMeFolder:
 
     def __init__(self, folder, rows=None, unknown_id=None):
         folder = Path(folder)
-        paths = sorted(folder.rglob("*.json"))
-        paths = [p for p in paths if not any(part.startswith(".") for part in p.relative_to(folder).parts)]
-        self._paths = {p.relative_to(folder).with_suffix("").as_posix(): p for p in paths if p.name != FILE_NAME}
+        paths = sorted(p for p in walk(folder) if p.suffix.lower() == ".json" and p.name != FILE_NAME)
+        self._paths = {p.relative_to(folder).with_suffix("").as_posix(): p for p in paths}
         if not self._paths:
             raise UserError(f"Expected LabelMe's files (*.json) in {folder}. Received: none. Check the path.")
         self.names = list(self._paths)
-        self.rows, self._unknown_id = rows, unknown_id
+        self.rows = rows
         self._ids = rows and ClassIds(rows, unknown_id)
 
     def find(self, name):
