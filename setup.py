@@ -19,6 +19,8 @@ EXTRAS = {
 }
 # One version of PyTorch: it is the independent reader and writer of .pth files in the tests.
 EXTRAS["dev"] = ["pytest", "pytest-xdist", "ruff", "scipy", "jax", "torch==2.13.0", "openvino", "pyyaml"]
+# TFDS' test of builders imports dill, which TFDS does not require.
+EXTRAS["dev"] += ["dill"]
 EXTRAS["dev"] += [*EXTRAS["serving"], *EXTRAS["tflite"], *EXTRAS["onnx"], "nbclient", "nbformat", "ipykernel"]
 
 setup(

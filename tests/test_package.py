@@ -21,7 +21,7 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"data_config", "labels"},
     {"fields"},
     {"backend"},
-    {"errors", "files", "images", "signals", "xla", "registration"},
+    {"errors", "files", "images", "palettes", "signals", "xla", "registration"},
 ]
 UPWARD = {  # inside a method that Keras puts on the network, what is done there stands above it
     ("networks/generator.py", "exports"),
@@ -29,7 +29,17 @@ UPWARD = {  # inside a method that Keras puts on the network, what is done there
 }
 ON_TENSORFLOW = ("patch_table.py", "patches.py", "row_sums.py")
 LONGEST_MODULE, LONGEST_WITHOUT_DOCSTRING = 300, 40  # lines
-NEUTRAL = ("layers", "networks", "semantics", "losses.py", "config.py", "data_config.py", "labels.py", "fields.py", "presets")
+NEUTRAL = (
+    "layers",
+    "networks",
+    "semantics",
+    "losses.py",
+    "config.py",
+    "data_config.py",
+    "labels.py",
+    "fields.py",
+    "presets",
+)
 
 
 @pytest.mark.parametrize("name", dagan_tf.__all__)
