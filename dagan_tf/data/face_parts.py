@@ -11,7 +11,8 @@ from dagan_tf.data.unpacked import PairsSource
 from dagan_tf.errors import UserError
 from dagan_tf.presets.celebamask_hq import LABELS
 
-CLASSES = {name: index for index, name in enumerate(LABELS.class_names)}
+CLASSES = {name: index for index, name in enumerate(LABELS.class_names) if name != "background"}
+"""The parts in the order in which they are painted, and the class of each."""
 
 
 def find_parts(folder):

@@ -172,8 +172,8 @@ def _prepare(builder):
     how = builder.MANUAL_DOWNLOAD_INSTRUCTIONS
     if not builder.URLS:
         raise UserError(
-            f"Expected `data_dir`, or {builder.TITLE} as TFDS prepares it in {builder.data_root_dir}. Received: "
-            f"neither. It cannot be downloaded without its owners' consent. {how}"
+            f"Expected `data_dir`, or {builder.TITLE} as TFDS has prepared it in {builder.data_dir}. Received: "
+            f"neither. Its owners do not let programs download it. {how}"
         )
     try:
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))

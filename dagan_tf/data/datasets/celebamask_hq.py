@@ -5,9 +5,6 @@ later part over an earlier one: eyes over skin, hair over ears, clothes over all
 512x512: the photo is brought to the size of its mask, because ids cannot be averaged.
 """
 
-from functools import partial
-from pathlib import Path
-
 import tensorflow_datasets as tfds
 
 from dagan_tf.data.datasets.builder import PairsBuilder, open_prepared
@@ -92,16 +89,17 @@ def from_folder(data_dir, split, spec, *, partition="official"):
     masks = find_files(merged, LABEL) if merged.is_dir() else find_parts(root / PARTS)
     photos = find_files(_folder(root, PHOTOS), PHOTO)
     if all(name.isdecimal() for name in (*masks, *photos)):
-        masks, photos = ({int(name): path for name, path in files.items()} for files in (masks, photos))
-        belongs = _numbers(root, split, partition)
+        masks, photos = _by_value(masks), _by_value(photos)
+        split_of = _by_number(root, partition)
     else:
-        belongs = _names(masks, split, partition, merged)
-    masks, photos = ({name: f[name] for name in sorted(f) if belongs(name)} for f in (masks, photos))
-    if not masks and not photos and split != "train":
-        return None
-    names, paths = [str(name) for name in masks], pair(masks, photos, PHOTO)
+        split_of = _by_folder(masks, partition, merged)
+    masks, photos = ({name: f[name] for name in f if split_of(name) == split} for f in (masks, photos))
+    if not masks and not photos:
+        if split != "train":
+            return None
+        raise UserError(f"Expected faces to train on in {root}. Received: those of other splits only. {FETCH}.")
     source = SizedSource if merged.is_dir() else PartsSource
-    return source(list(masks.values()), paths, spec=spec, names=names)
+    return source(list(masks.values()), pair(masks, photos, PHOTO), spec=spec, names=masks)
 
 
 def _folder(root, names):
@@ -109,28 +107,31 @@ def _folder(root, names):
     return next((root / name for name in names if (root / name).is_dir()), root / names[0])
 
 
-def _numbers(root, split, partition):
-    """Which numbers belong to a split: a function."""
+def _by_value(files):
+    """Files whose names are numbers, in their order and without leading zeros: photos have none, parts have some."""
+    return {str(int(name)): files[name] for name in sorted(files, key=int)}
+
+
+def _by_number(root, partition):
+    """A function from a face's number, a text, to its split."""
     if partition == "28k":
-        split_of = {False: "train", True: "test"}
-        return lambda number: split_of[number >= FIRST_28K] == split
+        return lambda number: "train" if int(number) < FIRST_28K else "test"
     original = _original_indices(root / MAPPING)
-    return lambda number: _official(original, number) == split
 
+    def split_of(number):
+        if number not in original:
+            raise UserError(f"Expected picture {number} in {root / MAPPING}. Received: only others. Copy it again.")
+        index = original[number]
+        return "train" if index < FIRST_VALIDATION else "validation" if index < FIRST_TEST else "test"
 
-def _official(original, number):
-    """The official split of a picture, by its index in CelebA."""
-    if number not in original:
-        raise UserError(f"Expected picture {number} in {MAPPING}. Received: only others. Copy that file again.")
-    index = original[number]
-    return "train" if index < FIRST_VALIDATION else "validation" if index < FIRST_TEST else "test"
+    return split_of
 
 
 def _original_indices(path):
     """`{number in CelebA-HQ: index in CelebA}` of a table whose first line is a heading: idx, orig_idx, orig_file."""
     try:
-        lines = path.read_text().splitlines()
-        return {int(number): int(index) for number, index, *_ in (line.split() for line in lines[1:] if line.strip())}
+        rows = [line.split() for line in path.read_text().splitlines()[1:] if line.strip()]
+        return {str(int(number)): int(index) for number, index, *_ in rows}
     except FileNotFoundError as error:
         raise UserError(
             f"Expected {path}, which the archive has, to tell the official partition. Received: no such file. Copy it "
@@ -142,19 +143,14 @@ def _original_indices(path):
         ) from error
 
 
-def _names(masks, split, partition, folder):
-    """Which names belong to a split, where they are no numbers: a function."""
+def _by_folder(masks, partition, folder):
+    """A function from a face's name to its split, where names are no numbers: that of its sub-folder, or else train."""
     if partition != "official":
         raise UserError(
             f"Expected numbers as names in {folder}, by which `partition` {partition} goes. Received: others, such as "
-            f"{next(name for name in masks)}. Leave out `partition`."
+            f"{next(iter(masks))}. Leave out `partition`."
         )
-    return partial(_in_folder if any(_in_folder(s, name) for s in SPLITS for name in masks) else _all_train, split)
-
-
-def _in_folder(split, name):
-    return Path(name).parts[0] == SPLITS[split] and len(Path(name).parts) > 1
-
-
-def _all_train(split, name):
-    return split == "train"
+    splits = {f"{sub_folder}/": split for split, sub_folder in SPLITS.items()}
+    if not any(name.startswith(tuple(splits)) for name in masks):
+        return lambda name: "train"
+    return lambda name: splits.get(name.partition("/")[0] + "/")
