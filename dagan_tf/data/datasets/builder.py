@@ -173,7 +173,7 @@ def _prepare(builder):
     if not builder.URLS:
         raise UserError(
             f"Expected `data_dir`, or {builder.TITLE} as TFDS has prepared it in {builder.data_dir}. Received: "
-            f"neither. Its owners do not let programs download it. {how}"
+            f"neither. {how}"
         )
     try:
         builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))

@@ -15,10 +15,11 @@ from dagan_tf.errors import UserError
 from dagan_tf.presets.coco_stuff import LABELS
 
 HOMEPAGE = "https://github.com/nightrome/cocostuff"
-ZIPS = "http://images.cocodataset.org"
+PHOTOS = "http://images.cocodataset.org/zips/"
+MAPS = "http://calvin.inf.ed.ac.uk/wp-content/uploads/data/cocostuffdataset/stuffthingmaps_trainval2017.zip"
 FETCH = (
-    f"Download {ZIPS}/zips/train2017.zip and {ZIPS}/zips/val2017.zip and unpack them into one folder, and "
-    "stuffthingmaps_trainval2017.zip, to which the page of COCO-Stuff has the link, into stuffthingmaps in that folder"
+    f"Download {PHOTOS}train2017.zip and {PHOTOS}val2017.zip and unpack them into one folder, and {MAPS} into a folder "
+    "stuffthingmaps in it"
 )
 INSTANCES = (
     "Instance maps are not part of the download: make them from annotations/instances_train2017.json and "
