@@ -22,13 +22,13 @@ SKIP = tfds.decode.SkipDecoding()
 
 
 class PairsBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
-    """TFDS builder of pairs: `image` `(h, w, 3)` uint8, `label` `(h, w, 1)` uint8 classes, `name`; where the data set
-    has them, `instance` `(h, w, 1)` uint16.
+    """A builder for TFDS of photos with label maps, and with instance maps where the data set has them.
 
-    `label` knows the names of the classes; their colours are in `info.metadata["palette"]`. A photo that is stored as
-    it is used keeps its file's bytes; any other is stored as PNG, so that no pixel changes.
+    Examples have `image` `(h, w, 3)` uint8, `label` `(h, w, 1)` uint8 classes, `name`, and `instance` `(h, w, 1)`
+    uint16. `label` knows the names of the classes; their colours are in `info.metadata["palette"]`. A photo that is
+    stored as it is used keeps its file's bytes; any other is stored as PNG, so that no pixel changes.
 
-    A data set is a class that has what stands here without a value, and `source`.
+    The builder of a data set has `source`, and sets `VERSION`, `MANUAL_DOWNLOAD_INSTRUCTIONS` and what is empty here.
     """
 
     LABELS = None  # `LabelSpec`
