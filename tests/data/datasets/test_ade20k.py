@@ -16,6 +16,7 @@ from dagan_tf.data.datasets.builder import open_prepared
 from dagan_tf.errors import UserError
 from tests.data.datasets import builders
 from tests.data.datasets.builders import assert_same, ids, photo, real, save
+from tests.helpers import run_python
 
 SPEC = ade20k.LABELS
 REAL, real_data = real("ade20k")
@@ -74,6 +75,19 @@ def test_an_id_that_is_no_class_is_named(tmp_path):
     save(tmp_path / "annotations/training/ADE_train_00000002.png", np.full((6, 9), 151, "uint8"))
     with pytest.raises(UserError, match=r"00000002\.png: expected label ids 1 to 150 and 0.*id 151"):
         ade20k.from_folder(tmp_path, "train", SPEC)[1]
+
+
+def test_an_unpacked_copy_needs_no_tensorflow(tmp_path):
+    script = (
+        "import sys\n"
+        "from dagan_tf.config import DataConfig\n"
+        "from dagan_tf.data.datasets import open_source\n"
+        "from dagan_tf.presets import ade20k\n"
+        "data = DataConfig('ade20k', data_dir=sys.argv[1])\n"
+        "source = open_source(data, ade20k.LABELS, split='train', size=(8, 8))\n"
+        "print(len(source), source[0]['label'].shape, 'tensorflow' in sys.modules)\n"
+    )
+    assert run_python(script, make(tmp_path)).strip() == "3 (6, 9) False"
 
 
 @pytest.fixture
