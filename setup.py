@@ -21,15 +21,9 @@ EXTRAS = {
 }
 # One version of PyTorch: it is the independent reader and writer of .pth files in the tests.
 EXTRAS["dev"] = ["pytest", "pytest-xdist", "ruff", "scipy", "jax", "torch==2.13.0", "openvino", "pyyaml"]
-EXTRAS["dev"] += [
-    *EXTRAS["serving"],
-    *EXTRAS["tflite"],
-    *EXTRAS["onnx"],
-    "nbclient",
-    "nbformat",
-    "ipykernel",
-    *EXTRAS["annotations"],
-]
+EXTRAS["dev"] += [*EXTRAS["serving"], *EXTRAS["tflite"], *EXTRAS["onnx"], *EXTRAS["annotations"]]
+EXTRAS["dev"] += ["nbclient", "nbformat", "ipykernel", "hypothesis", "tifffile"]
+EXTRAS["dev"] += ["dill"]  # which TFDS' test of builders imports without requiring it
 
 setup(
     name="dagan_tf",

@@ -21,7 +21,7 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"data_config", "labels"},
     {"fields"},
     {"backend"},
-    {"errors", "files", "images", "signals", "xla", "registration"},
+    {"errors", "files", "images", "palettes", "signals", "xla", "registration"},
 ]
 UPWARD = {  # inside a method that Keras puts on the network, what is done there stands above it
     ("networks/generator.py", "exports"),

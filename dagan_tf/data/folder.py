@@ -30,6 +30,9 @@ class FileSource:
     that has another size than its label map.
     """
 
+    same_sizes = True
+    """Whether the files of an example have one size; other sources bring them to it."""
+
     def __init__(self, labels, images=None, instances=None, *, spec):
         self._paths = {LABEL: labels, PHOTO: images, INSTANCE: instances}
         self._paths = {role: list(paths) for role, paths in self._paths.items() if paths is not None}

@@ -1,13 +1,11 @@
 """Label maps as pictures: colours, and sheets of images side by side."""
 
-import colorsys
-
 import numpy as np
 
 from dagan_tf.errors import UserError
+from dagan_tf.palettes import distinct_colours
 
 GAP = 4
-GOLDEN_RATIO = (5**0.5 - 1) / 2
 
 
 def colour(label, palette_or_num_classes):
@@ -25,7 +23,7 @@ def colour(label, palette_or_num_classes):
         UserError: a class has no colour.
     """
     given = palette_or_num_classes
-    palette = _distinct(given) if isinstance(given, int) else np.asarray(given, np.uint8)
+    palette = np.asarray(distinct_colours(given) if isinstance(given, int) else given, np.uint8)
     label = np.asarray(label)
     if label.size and (label.min() < 0 or label.max() >= len(palette)):
         raise UserError(
@@ -52,12 +50,3 @@ def grid(rows):
         for j, image in enumerate(row):
             sheet[i * down : i * down + height, j * across : j * across + width] = image
     return sheet
-
-
-def _distinct(count):
-    """Colours `(count, 3)`: steps of the golden ratio around the hues, over three brightnesses."""
-    brightness = (1.0, 0.72, 0.46)
-    colours = [
-        colorsys.hsv_to_rgb(i * GOLDEN_RATIO % 1, 0.85 if i // 3 % 2 else 0.5, brightness[i % 3]) for i in range(count)
-    ]
-    return np.rint(np.array(colours) * 255).astype(np.uint8)

@@ -7,12 +7,11 @@ builder is `CmpFacades`.
 
 from pathlib import Path
 
-import requests
 import tensorflow_datasets as tfds
 
-from dagan_tf.data.folder import FileSource
+from dagan_tf.data.datasets.builder import PairsBuilder, open_prepared
 from dagan_tf.data.listing import LABEL, PHOTO, find_files, pair
-from dagan_tf.data.reading import read_label
+from dagan_tf.data.unpacked import PairsSource
 from dagan_tf.errors import UserError
 from dagan_tf.presets.facades import LABELS
 
@@ -31,47 +30,26 @@ CITATION = """
 """
 
 
-class CmpFacades(tfds.core.GeneratorBasedBuilder):
-    """TFDS builder of the facades: `image` `(h, w, 3)` uint8, `label` `(h, w, 1)` uint8 ids 0 to 12, `name`."""
+class CmpFacades(PairsBuilder):
+    """TFDS builder of the facades, `cmp_facades`: see `PairsBuilder`."""
 
-    VERSION = tfds.core.Version("1.0.0")
-    RELEASE_NOTES = {"1.0.0": "The base pairs as train, the extended pairs as test."}  # noqa: RUF012 (TFDS reads it)
-    # TFDS 4.9 looks its file up with importlib_resources, which it does not require to be installed.
-    code_path = Path(__file__)
-    MANUAL_DOWNLOAD_INSTRUCTIONS = f"{FETCH}. Without such a folder the builder downloads them itself."
+    VERSION = tfds.core.Version("1.1.0")
+    RELEASE_NOTES = {"1.1.0": "Names and colours of the classes.", "1.0.0": "Base pairs train, extended ones test."}  # noqa: RUF012 (TFDS reads it)
+    MANUAL_DOWNLOAD_INSTRUCTIONS = f"{FETCH}, then give that folder as `data_dir`."
+    LABELS = LABELS
+    URLS = URLS
+    TITLE = "the CMP facades"
+    DESCRIPTION = "Rectified photos of facades with hand-made label maps: the CMP Facade Database."
+    HOMEPAGE = HOMEPAGE
+    CITATION = CITATION
 
-    def _info(self):
-        return self.dataset_info_from_configs(
-            description="Rectified photos of facades with hand-made label maps: the CMP Facade Database.",
-            features=tfds.features.FeaturesDict(
-                {
-                    "image": tfds.features.Image(shape=(None, None, 3), encoding_format="jpeg"),
-                    "label": tfds.features.Image(shape=(None, None, 1), encoding_format="png"),
-                    "name": tfds.features.Text(),
-                }
-            ),
-            homepage=HOMEPAGE,
-            citation=CITATION,
-            disable_shuffling=True,
-        )
+    def holds(self, folder):
+        """Whether there are any of its label maps in the folder or below it."""
+        return any(has_split(folder, split) for split in PREFIXES)
 
-    def _split_generators(self, dl_manager):
-        folders = self._manual_folders(dl_manager) or _fetch(dl_manager)
-        return {split: self._generate_examples(folders[split], split) for split in URLS}
-
-    def _manual_folders(self, dl_manager):
-        """The folder of an unpacked copy for each split, or None where there is no such copy."""
-        try:
-            folder = dl_manager.manual_dir
-        except AssertionError:  # TFDS: missing or empty
-            return None
-        # By default it is one folder that all of TFDS' datasets share.
-        return dict.fromkeys(URLS, folder) if any(Path(folder).rglob("cmp_*.png")) else None
-
-    def _generate_examples(self, folder, split):
-        for label, image in zip(*_facade_files(folder, split), strict=True):
-            classes = read_label(label, LABELS)
-            yield label.stem, {"image": image, "label": classes[:, :, None], "name": label.stem}
+    def source(self, folder, split):
+        """The pairs of a split, as `facades_from_folder` finds them."""
+        return facades_from_folder(folder, split, self.LABELS)
 
 
 def open_split(data, labels, *, split, size, seed):
@@ -95,12 +73,13 @@ def facades_from_folder(data_dir, split, spec):
         spec: `LabelSpec` of the label files.
 
     Returns:
-        A `FileSource` of labels and images.
+        A `PairsSource` of labels and images.
 
     Raises:
         UserError: the folder is missing, holds no facades or none of this split, or its files do not pair.
     """
-    return FileSource(*_facade_files(data_dir, split), spec=spec)
+    labels, photos = _facade_files(data_dir, split)
+    return PairsSource(labels, photos, spec=spec, names=[path.stem for path in labels])
 
 
 def has_split(data_dir, split):
@@ -122,60 +101,7 @@ def facades_from_tfds(split, data_dir=None):
         UserError: the download failed, or `data_dir` holds the facades in another format than array_record.
     """
     _check_split(split)
-    builder = _builder(data_dir)
-    if not builder.is_prepared():
-        _prepare(builder)
-    return _PreparedFacades(builder.as_data_source(split), f"{builder.info.full_name} {split}")
-
-
-class _PreparedFacades:
-    """The source interface on a TFDS data source."""
-
-    def __init__(self, examples, name):
-        self._examples, self._name = examples, name
-
-    def fingerprint(self):
-        """A text that changes when the examples do: the dataset's name, version and split."""
-        return self._name
-
-    def __len__(self):
-        return len(self._examples)
-
-    def name(self, index):
-        return self._examples[index]["name"].decode()
-
-    def __getitem__(self, index):
-        example = self._examples[index]
-        return {"label": example["label"][:, :, 0], "image": example["image"]}
-
-
-def _builder(data_dir):
-    try:
-        return CmpFacades(data_dir=data_dir, file_format="array_record")
-    except ValueError as error:
-        raise UserError(
-            f"Expected the CMP facades of TFDS in the format array_record. Received: {error}. Remove cmp_facades from "
-            f"{data_dir or '~/tensorflow_datasets'}, or give another folder."
-        ) from error
-
-
-def _prepare(builder):
-    try:
-        builder.download_and_prepare(download_config=tfds.download.DownloadConfig(try_download_gcs=False))
-    except (OSError, tfds.download.DownloadError) as error:  # OSError: what requests and urllib raise
-        raise UserError(
-            f"Could not download the CMP facades: {error}. {FETCH}, then give that folder as `data_dir`; or "
-            "train on the built-in facades, which need no download: `dataset` procedural."
-        ) from error
-
-
-def _fetch(dl_manager):
-    """Download and unpack the two zip files: the folder of each split."""
-    # TFDS waits for a server without limit and asks ten times: without a network that takes minutes.
-    for url in URLS.values():
-        with requests.get(url, stream=True, timeout=10) as response:
-            response.raise_for_status()
-    return dl_manager.download_and_extract(URLS)
+    return open_prepared(CmpFacades, split, data_dir=data_dir)
 
 
 def _facade_files(data_dir, split):
