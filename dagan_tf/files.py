@@ -35,6 +35,8 @@ def check_writable(path):
     path = pathlib.Path(path).expanduser().absolute()
     try:
         present = next(place for place in (path, *path.parents) if os.path.lexists(place) and place.stat())
+        if not present.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(present))
         with tempfile.TemporaryFile(dir=present):
             pass
         path.exists()  # raises if a name is too long

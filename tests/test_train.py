@@ -81,10 +81,10 @@ def cut_off(suffix):
     [
         ({}, {}, "Received: none"),
         ({"a.png": LABEL}, {"b.png": PHOTO}, "without photo"),
-        ({"a.png": cut_off("png")}, {"a.png": PHOTO}, "a.png: expected a whole PNG"),
-        ({"a.png": LABEL}, {"a.jpg": cut_off("jpeg")}, "a.jpg: expected a whole PNG or JPEG"),
+        ({"a.png": cut_off("png")}, {"a.png": PHOTO}, "a.png: expected a whole picture"),
+        ({"a.png": LABEL}, {"a.jpg": cut_off("jpeg")}, "a.jpg: expected a whole picture"),
         ({"a.png": LABEL * 3}, {"a.png": PHOTO}, r"a.png: .*3 classes.*id 3 \(1024 pixels\)"),
-        ({"a.png": PHOTO}, {"a.png": PHOTO}, "grey or palette PNG"),
+        ({"a.png": PHOTO}, {"a.png": PHOTO}, "grey or palette picture"),
         ({"a.png": LABEL}, {"a.png": PHOTO[:16]}, "equal size"),
     ],
     ids=["empty", "unpaired", "truncated png", "truncated jpeg", "bad id", "rgb label", "sizes"],
@@ -110,7 +110,7 @@ def test_bad_pairs(tmp_path, labels, photos, message):
         ([*TINY, "--data-dir", "."], "`data_dir` is for `dataset` facades"),
         ([*TINY, "--num-classes", "5"], "13 classes. Received: 5"),
         ([*TINY, "--preset", "ade20k"], "13 classes. Received: 151"),
-        ([*TINY, "--run-dir", "file"], "cannot be written as a run folder"),
+        ([*TINY, "--run-dir", "file"], r"Expected a folder that can be written at .*file\. Received: Not a directory"),
     ],
 )
 def test_bad_flags_leave_nothing(tmp_path, monkeypatch, flags, message):

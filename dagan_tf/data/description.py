@@ -62,9 +62,9 @@ def read_rows(path):
         (tuple of `ClassRow` in the order of the file, the id that the file says means unlabelled or None).
 
     Raises:
-        UserError: the file cannot be read, is empty or malformed; an id, a name or a colour occurs twice; a colour is
-            not of 0 to 255; some classes have a name or colour and others have none. The file and the line (in JSON:
-            which class) are named.
+        UserError: the file cannot be read, is empty or malformed; an id, a name or, in a table, a colour occurs twice;
+            a colour is not of 0 to 255; some classes have a name or colour and others have none. The file and the line
+            (in JSON: which class) are named.
     """
     path = Path(path)
     entries, unknown_id = _json_entries(path) if path.suffix.lower() == ".json" else (_table_entries(path), None)
@@ -73,7 +73,9 @@ def read_rows(path):
     rows = [_row(where, values) for where, values in entries]
     places = [where for where, _ in entries]
     for what in ("id", "name", "colour"):
-        _check_column(places, [getattr(row, what) for row in rows], what)
+        # A table is there to read label maps in colours by; dataset.json may say how classes are drawn, and no more.
+        repeats = what == "colour" and path.suffix.lower() == ".json"
+        _check_column(places, [getattr(row, what) for row in rows], what, repeats)
     if unknown_id is not None and unknown_id not in [row.id for row in rows]:
         raise UserError(f"{path}: unknown_id must be the id of a class. Received: {unknown_id!r}. Add that class.")
     return tuple(rows), unknown_id
@@ -241,15 +243,15 @@ def _whole(value):
     return isinstance(value, int) and not isinstance(value, bool)
 
 
-def _check_column(places, values, what):
-    """All classes have this value, or none has; and no two have the same."""
+def _check_column(places, values, what, repeats=False):
+    """All classes have this value, or none has; and no two have the same but where it may repeat."""
     if all(value is None for value in values):
         return
     first = {}
     for where, value in zip(places, values, strict=True):
         if value is None:
             raise UserError(f"{where}: expected a {what}, as other classes have one. Received: none. Add it.")
-        if value in first:
+        if value in first and not repeats:
             raise UserError(
                 f"{where}: expected each {what} once. Received: {value!r} again, after {first[value]}. Change one."
             )

@@ -73,7 +73,9 @@ def check_examples(source, config, verbose=0):
 
     So that a broken file is named before the first step, and not after hours, when its turn comes.
     """
-    bar = keras.utils.Progbar(len(source), unit_name="header", verbose=verbose)
+    if verbose:
+        print(f"Checking the files of {len(source)} examples ...", flush=True)
+    bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
     report = quick_check(source, config.model.image_size, progress=lambda done, total: bar.update(done))
     if report.errors:
         found = "\n".join(finding.message for finding in report.errors)

@@ -22,9 +22,9 @@ FETCH = (
     "stuffthingmaps in it"
 )
 INSTANCES = (
-    "Instance maps are not part of the download: python -m dagan_tf.prepare --coco annotations/instances_train2017.json "
-    "--label-dir stuffthingmaps/train2017 --image-dir train2017 --output NEW makes them of COCO's outlines; move "
-    "NEW/instances to train_inst, and likewise those of val2017 to val_inst"
+    "Instance maps are not part of the download. Make them of COCO's outlines: python -m dagan_tf.prepare --coco "
+    "annotations/instances_train2017.json --label-dir stuffthingmaps/train2017 --image-dir train2017 --output NEW; "
+    "then move NEW/instances to train_inst, and likewise those of val2017 to val_inst"
 )
 SPLITS = {"train": ("train", "train2017"), "test": ("val", "val2017")}
 # Each kind of file has its folder in the layout of the authors' code, and then those of the original archives.

@@ -158,7 +158,7 @@ def test_merged_masks_in_folders_of_splits(tmp_path):
 
 def test_what_does_not_fit_is_named(archive):
     save(archive / "CelebA-HQ-img" / "0.jpg", photo(0, (16, 20)))
-    with pytest.raises(UserError, match=r"aspect of its mask.*0\.jpg of 20x16.*of 8x8"):
+    with pytest.raises(UserError, match=r"aspect of its mask.*0\.jpg of 16x20.*of 8x8"):
         from_folder(archive, "train", SPEC)[0]
     save(archive / celebamask_hq.PARTS / "0" / "00001_hair.png", np.zeros((9, 8), "uint8"))
     with pytest.raises(UserError, match=r"one size.*00001_hair\.png"):
