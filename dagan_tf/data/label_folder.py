@@ -101,4 +101,4 @@ def _check_palette(path, indices, palette, rows):
 
 
 def _size(array):
-    return f"{array.shape[1]}x{array.shape[0]} (width x height)"
+    return f"{array.shape[0]}x{array.shape[1]} (height x width)"

@@ -201,8 +201,8 @@ class _Writer:
 
 def _check_size(what, size, expected):
     if tuple(size) != tuple(expected):
-        received, wanted = (f"{width}x{height}" for height, width in (size, expected))
+        received, wanted = (f"{height}x{width}" for height, width in (size, expected))
         raise UserError(
-            f"expected {what} and label map of equal size. Received: {received} and {wanted} (width x height). "
+            f"expected {what} and label map of equal size. Received: {received} and {wanted} (height x width). "
             "Resize one of them (maps with nearest neighbour only), or annotate the picture again."
         )
