@@ -9,7 +9,7 @@ import dagan_tf
 from tests.helpers import ROOT, run_python
 
 ORDER = [  # the layers of the house, from the top: a module imports from its own line and below only
-    {"train", "generate", "convert", "export", "serve"},
+    {"train", "generate", "convert", "export", "serve", "check"},
     {"cli"},
     {"runs", "exports", "visualisation", "server"},
     {"training", "inference"},
@@ -21,6 +21,7 @@ ORDER = [  # the layers of the house, from the top: a module imports from its ow
     {"data_config", "labels"},
     {"fields"},
     {"backend"},
+    {"palettes"},
     {"errors", "files", "images", "signals", "xla", "registration"},
 ]
 UPWARD = {  # inside a method that Keras puts on the network, what is done there stands above it
@@ -53,7 +54,7 @@ def test_import_is_light():
     assert run_python(script).strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "convert", "export", "serve"])
+@pytest.mark.parametrize("command", ["train", "generate", "convert", "export", "serve", "check"])
 def test_help_needs_no_tensorflow(command):
     script = (
         "import sys, importlib\n"
