@@ -119,7 +119,8 @@ def main():
 
     print(machine())
     print(
-        f"{'dataset':>14} {'size':>10} {'files /s':>9} {'ms':>6} {'records /s':>11} {'ms':>6} {'ratio':>7} {'check /s':>9} {'ratio':>6} "
+        f"{'dataset':>14} {'size':>10} {'files /s':>9} {'ms':>6} {'records /s':>11} {'ms':>6} {'ratio':>7} "
+        f"{'check /s':>9} {'ratio':>6} "
         f"{'step /s':>8} {'feeds':>7} {'and':>7}"
     )
     for name in arguments.presets:

@@ -10,7 +10,8 @@ from dagan_tf.data.listing import PHOTO
 
 ROWS_APART = 8
 """A photo's digest is that of every eighth row: an eighth of the time, and different photos differ in those, too."""
-NEARLY_BLACK = 256 // 16  # of 8 bits
+NEARLY_BLACK = 256 // 16
+"""The brightest level, of 8 bits, of photos of 12 bits that were not scaled to 16."""
 ISOLATED = 0.005
 """Share of isolated pixels above which a label map looks like noise. Maps of the five data sets have up to 0.0013; as
 JPEG they have 0.007 to 0.09, with smoothed edges up to 0.05."""
@@ -60,10 +61,10 @@ def _photo_faults(path, picture, image):
     if orientation != 1:
         yield "turned", f"{path}: the camera's note (EXIF orientation {orientation}) turns this photo: does the label "\
             "map fit to it as it is turned?", path  # fmt: skip
-    if picture.mode in DEEP_MODES and image.max() < NEARLY_BLACK:
+    if picture.mode in DEEP_MODES and image.max() <= NEARLY_BLACK:
         yield "dark", (
-            f"{path}: a photo of 16 bits whose brightest level is below 1/16 of the range becomes nearly black. Scale "
-            "its levels to 0..65535, or to 8 bits."
+            f"{path}: a photo of 16 bits whose brightest level is 1/16 of the range or less becomes nearly black. "
+            "Scale its levels to 0..65535, or to 8 bits."
         ), path  # fmt: skip
     if picture.mode in WITH_ALPHA or "transparency" in picture.info:
         opacity = picture.convert("RGBA").getchannel("A").getextrema()[0]

@@ -51,6 +51,11 @@ class Scan:
     resizing: list = field(default_factory=list)
     """Of the same sample the seconds of one core that it takes to resize an example as training does."""
 
+    @property
+    def rate(self):
+        """Examples a second that were read, 0 where none could be."""
+        return len(self.sizes) / self.seconds if self.seconds else 0.0
+
 
 def scan(source, factors=None, image_size=None, use_edges=False, progress=None):
     """Reads every example of a source once, in as many threads as there are cores.
@@ -115,8 +120,10 @@ def _name_foreign(result, spec):
     """One message for all ids that stand for no class, in the place of the first file's."""
     if not result.foreign:
         return
-    found = [f"id {value} ({count} pixels in {result.foreign_maps[value]} maps)" for value, count in
-             sorted(result.foreign.items())]  # fmt: skip
+    found = [
+        f"id {value} ({count} pixels in {result.foreign_maps[value]} map{'s' * (result.foreign_maps[value] > 1)})"
+        for value, count in sorted(result.foreign.items())
+    ]
     advice = "Correct the files, or the number of classes."
     if len(found) == 1 and spec.unknown_id is None:
         value = next(iter(result.foreign))
