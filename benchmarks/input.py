@@ -38,16 +38,22 @@ def parser():
 
 
 class Repeated:
-    """A source's examples again and again, at least 64, so that a few files fill batches."""
+    """A source's examples again and again, at least 64 (or `least`), so that a few files fill batches."""
 
-    def __init__(self, source):
-        self.source, self.count = source, -(-64 // len(source)) * len(source)
+    def __init__(self, source, least=64):
+        self.source, self.count = source, -(-least // len(source)) * len(source)
 
     def __len__(self):
         return self.count
 
     def __getitem__(self, index):
         return self.source[index % len(self.source)]
+
+    def name(self, index):
+        return self.source.name(index % len(self.source))
+
+    def files(self, index):
+        return self.source.files(index % len(self.source))
 
     def fingerprint(self):
         return f"{self.count} of {self.source.fingerprint()}"
@@ -74,6 +80,13 @@ def rate(examples, preset, seconds):
         next(batches)
         count += STEP_BATCH
     return count / (time.perf_counter() - start), 1000 * (time.process_time() - busy) / count
+
+
+def check_rate(examples, seconds, expected):
+    """Examples a second that a check reads, from as many as should take it some seconds."""
+    from dagan_tf.data.inspection.scan import scan
+
+    return scan(Repeated(examples.source, round(seconds * expected))).rate
 
 
 def demand(preset):
@@ -107,6 +120,7 @@ def main():
     print(machine())
     print(
         f"{'dataset':>14} {'size':>10} {'files /s':>9} {'ms':>6} {'records /s':>11} {'ms':>6} {'ratio':>7} "
+        f"{'check /s':>9} {'ratio':>6} "
         f"{'step /s':>8} {'feeds':>7} {'and':>7}"
     )
     for name in arguments.presets:
@@ -121,6 +135,8 @@ def main():
             records, records_ms = rate(cached(examples, load, folder), preset, arguments.seconds)
         row = f"{name:>14} {'x'.join(map(str, preset.model.image_size)):>10} {files:>9.1f} {files_ms:>6.1f} "
         row += f"{records:>11.1f} {records_ms:>6.1f} {records / files:>6.2f}x"
+        checked = check_rate(examples, arguments.seconds, files)
+        row += f" {checked:>9.1f} {checked / files:>5.2f}x"
         if not arguments.no_step:
             needed = demand(preset)
             row += f" {needed:>8.2f} {files / needed:>7.0f} {records / needed:>7.0f}"

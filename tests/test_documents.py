@@ -14,7 +14,7 @@ import pytest
 import dagan_tf
 from tests.helpers import ROOT
 
-DOORS = ("train", "generate", "export", "serve", "convert", "prepare")
+DOORS = ("train", "generate", "export", "serve", "convert", "prepare", "check")
 FOLDERS = ("docs", "serving", "clusters", "benchmarks")
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md"]
 DOCUMENTS += [path for folder in FOLDERS for path in sorted((ROOT / folder).glob("*.md"))]

@@ -9,7 +9,7 @@ import dagan_tf
 from tests.helpers import ROOT, run_python
 
 ORDER = [  # the layers of the house, from the top: a module imports from its own line and below only
-    {"train", "generate", "convert", "export", "serve", "prepare"},
+    {"train", "generate", "convert", "export", "serve", "prepare", "check"},
     {"cli"},
     {"runs", "exports", "visualisation", "server"},
     {"training", "inference"},
@@ -53,7 +53,7 @@ def test_import_is_light():
     assert run_python(script).strip() == "[]"
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "convert", "export", "serve", "prepare"])
+@pytest.mark.parametrize("command", ["train", "generate", "convert", "export", "serve", "prepare", "check"])
 def test_help_needs_no_tensorflow(command):
     script = (
         "import sys, importlib\n"

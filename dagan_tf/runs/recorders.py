@@ -10,7 +10,8 @@ import tensorflow as tf
 from dagan_tf.files import replaced
 from dagan_tf.images import to_uint8, write_png
 from dagan_tf.inference import one_by_one, traced
-from dagan_tf.visualisation.sheets import colour, grid
+from dagan_tf.palettes import colour
+from dagan_tf.visualisation.sheets import grid
 
 
 class History(keras.callbacks.Callback):

@@ -1,0 +1,99 @@
+"""What one example's pixels tell: ids, isolated pixels, a photo's digest, and what its file says about a photo."""
+
+import hashlib
+
+import numpy as np
+from PIL import ExifTags, Image
+
+from dagan_tf.data.decoding import DEEP_MODES, WITH_ALPHA
+from dagan_tf.data.listing import PHOTO
+
+ROWS_APART = 8
+"""A photo's digest is that of every eighth row: an eighth of the time, and different photos differ in those, too."""
+NEARLY_BLACK = 256 // 16
+"""The brightest level, of 8 bits, of photos of 12 bits that were not scaled to 16."""
+ISOLATED = 0.005
+"""Share of isolated pixels above which a label map looks like noise. Maps of the five data sets have up to 0.0013; as
+JPEG they have 0.007 to 0.09, with smoothed edges up to 0.05."""
+
+
+def id_counts(label):
+    """How many pixels each id has: a dictionary."""
+    if label.dtype == np.uint8:
+        counts = np.array(Image.fromarray(label).histogram())  # twice as quick as NumPy's
+        return {int(value): int(counts[value]) for value in np.flatnonzero(counts)}
+    values, counts = np.unique(label, return_counts=True)
+    return dict(zip(values.tolist(), counts.tolist(), strict=True))
+
+
+def isolated_share(label):
+    """The share of pixels, those at the border left out, that differ from all of their 4 neighbours."""
+    rows, columns = label[1:] != label[:-1], label[:, 1:] != label[:, :-1]
+    found = rows[:-1, 1:-1] & rows[1:, 1:-1]
+    found &= columns[1:-1, :-1]
+    found &= columns[1:-1, 1:]
+    return np.count_nonzero(found) / max(1, found.size)
+
+
+def digest(image):
+    """A short text that is the same for equal photos (h, w, 3) and another for others."""
+    rows = np.ascontiguousarray(image[::ROWS_APART])
+    return hashlib.blake2b(rows, digest_size=16, person=str(image.shape)[-16:].encode()).hexdigest()
+
+
+def photo_faults(path, image):
+    """What may be wrong with a photo that could be read, as `diagnosis.faults` gives it: kinds of warnings.
+
+    Args:
+        path: of its file.
+        image: its pixels (h, w, 3) uint8.
+    """
+    try:
+        with Image.open(path) as picture:
+            return list(_photo_faults(path, picture, image))
+    except (OSError, ValueError):  # arrays, which are not turned nor transparent
+        return []
+
+
+def _photo_faults(path, picture, image):
+    # Image's own: that of a PNG would decode it.
+    orientation = Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1)
+    if orientation != 1:
+        yield "turned", f"{path}: the camera's note (EXIF orientation {orientation}) turns this photo: does the label "\
+            "map fit to it as it is turned?", path  # fmt: skip
+    if picture.mode in DEEP_MODES and image.max() <= NEARLY_BLACK:
+        yield "dark", (
+            f"{path}: a photo of 16 bits whose brightest level is 1/16 of the range or less becomes nearly black. "
+            "Scale its levels to 0..65535, or to 8 bits."
+        ), path  # fmt: skip
+    if picture.mode in WITH_ALPHA or "transparency" in picture.info:
+        opacity = picture.convert("RGBA").getchannel("A").getextrema()[0]
+        if opacity < 255:
+            yield "transparent", (
+                f"{path}: this photo is transparent (opacity from {opacity} of 255 on), which is left out: colours "
+                "that nobody saw appear. Put it on a background."
+            ), path  # fmt: skip
+
+
+def label_faults(path, label):
+    """Whether a label map looks like noise, as `diagnosis.faults` gives it."""
+    share = isolated_share(label)
+    if share <= ISOLATED:
+        return []
+    return [
+        (
+            "noise",
+            f"{path}: {share:.1%} of the label pixels differ from all of their neighbours, which looks like noise or "
+            "smoothed edges. Was the map a JPEG, or resized without nearest neighbour? Make it anew from the original.",
+            path,
+        )
+    ]
+
+
+def example_faults(source, index, example):
+    """The warnings of one example that could be read."""
+    files = source.files(index) if hasattr(source, "files") else {}
+    found = label_faults(source.name(index), example["label"])
+    if PHOTO in files and "image" in example:
+        found += photo_faults(files[PHOTO], example["image"])
+    return found
