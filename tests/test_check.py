@@ -96,6 +96,19 @@ def test_what_the_arguments_mean(tmp_path):
     assert (plan.labels.ids, plan.model.num_classes) == ((0, 1, 2, 3, 255), 5)
 
 
+def test_classes_of_a_file(tmp_path):
+    pytest.importorskip("dagan_tf.data.description")
+    root = write_pairs(tmp_path / "data", 1)
+    table = tmp_path / "classes.csv"
+    table.write_text("id,name\n0,sky\n1,wall\n255,none\n")
+    plan = resolve(str(root), "--classes", str(table))
+    assert (plan.labels.ids, plan.labels.class_names) == ((0, 1, 255), ("sky", "wall", "none"))
+    (root / "dataset.json").write_text('{"classes": [{"id": 0, "name": "sea"}, {"id": 1, "name": "land"}]}')
+    plan = resolve(str(root))
+    assert (plan.labels.class_names, plan.model.num_classes) == (("sea", "land"), 2)
+    assert resolve(str(root), "--preset", "facades").labels.num_classes == 13
+
+
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
