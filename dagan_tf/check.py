@@ -7,7 +7,6 @@ status is 0 where all is good, 1 for warnings, 2 for errors.
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,7 +19,6 @@ from dagan_tf.presets import PRESETS
 from dagan_tf.runs import opening
 
 DEFAULT_SIZE = (256, 256)  # of one's own pairs, as in training
-SECONDS_BETWEEN_LINES = 30
 
 
 def parser():
@@ -89,8 +87,7 @@ def _data_of(target):
         return {"dataset": target}
     if not Path(target).is_dir():
         raise UserError(
-            f"Expected the name of a data set ({', '.join(DATASETS)}) or a folder. Received: {target}, which is "
-            "neither. Check the path."
+            f"Expected the name of a data set ({', '.join(DATASETS)}) or a folder. Received neither: {target}."
         )
     try:
         located(DataConfig(dataset="folder", data_dir=target))
@@ -116,21 +113,6 @@ def _add_classes(arguments, preset, changes):
         changes["model"].setdefault("num_classes", spec.num_classes)
 
 
-class Progress:
-    """How far a check is, on stderr: one line in place on a terminal, elsewhere a line every half minute."""
-
-    def __init__(self, words):
-        self._words, self._in_place, self._last = words, sys.stderr.isatty(), time.monotonic()
-
-    def __call__(self, done, total):
-        now = time.monotonic()
-        if now - self._last >= (0.2 if self._in_place else SECONDS_BETWEEN_LINES) or (self._in_place and done == total):
-            self._last = now
-            end = "\n" if done == total or not self._in_place else ""
-            start = "\r" if self._in_place else ""
-            print(f"{start}{self._words}: {done:,} of {total:,}", end=end, file=sys.stderr, flush=True)
-
-
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
@@ -144,7 +126,7 @@ def check(arguments):
 
     plan = resolve(arguments)
     run = checking.quick_report if arguments.quick else checking.full_report
-    report, pictures = run(*plan, progress=Progress)
+    report, pictures = run(*plan, progress=cli.Progress)
     flags = parser().flags()
     for finding in report["findings"]:
         finding["message"] = cli.with_flags(finding["message"], flags)

@@ -112,7 +112,7 @@ def test_classes_of_a_file(tmp_path):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["there is no such thing"], "neither"),
+        (["there is no such thing"], "Received neither"),
         (["facades", "--dataset", "folder"], "leave out `dataset`"),
         (["folder", "--data-dir", "x", "--unknown-id", "255"], "belong to `num_classes`"),
         (["folder"], "needs `label_dir`"),
@@ -147,28 +147,17 @@ def test_no_tensorflow_for_folders(tmp_path):
 
 
 def test_ctrl_c_leaves_no_report(tmp_path, monkeypatch, capsys):
-    class Interrupted(check.Progress):
+    class Interrupted(check.cli.Progress):
         def __call__(self, done, total):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(check, "Progress", Interrupted)
+    monkeypatch.setattr(check.cli, "Progress", Interrupted)
     output = tmp_path / "out"
     with pytest.raises(SystemExit) as stopped:
         check.main(["procedural", "--num-examples", "500", "--image-size", "32", "--output", str(output)])
     assert stopped.value.code == 130
     assert "stopped by SIGINT" in capsys.readouterr().err
     assert not output.exists()
-
-
-@pytest.mark.parametrize(("in_place", "lines"), [(True, "\rreading: 1 of 2\rreading: 2 of 2\n"), (False, "")])
-def test_progress(monkeypatch, capsys, in_place, lines):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: in_place)
-    times = iter((0.0, 0.3, 0.4))
-    monkeypatch.setattr(check.time, "monotonic", lambda: next(times))
-    progress = check.Progress("reading")
-    progress(1, 2)
-    progress(2, 2)
-    assert capsys.readouterr().err == lines
 
 
 def test_the_real_facades(capsys):
