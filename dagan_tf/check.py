@@ -7,20 +7,18 @@ status is 0 where all is good, 1 for warnings, 2 for errors.
 
 import json
 import sys
-import time
 from pathlib import Path
 from typing import NamedTuple
 
 from dagan_tf import cli
-from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, TrainConfig
+from dagan_tf.config import DataConfig, LabelSpec, ModelConfig, RunOptions, TrainConfig
 from dagan_tf.data_config import DATASETS
 from dagan_tf.errors import UserError
-from dagan_tf.files import replaced
+from dagan_tf.files import check_writable, replaced
 from dagan_tf.presets import PRESETS
 from dagan_tf.runs import opening
 
 DEFAULT_SIZE = (256, 256)  # of one's own pairs, as in training
-SECONDS_BETWEEN_LINES = 30
 
 
 def parser():
@@ -36,11 +34,12 @@ def parser():
     result.add_argument("--quick", action="store_true", help="headers of all files and pixels of a few alone")
     result.add_argument("--output", metavar="FOLDER", help="write report.json and report.html there")
     result.add_argument("--preset", choices=PRESETS, help="whose classes and sizes hold (default: the data set's own)")
-    result.add_argument("--classes", metavar="FILE", help="ids and names of the classes: dataset.json, or a CSV table")
+    cli.add_classes_flag(result)
     result.add_fields("data", DataConfig)
     result.add_fields("label files", LabelSpec, ["first_id", "unknown_id"])
     result.add_fields("training", ModelConfig, ["num_classes", "image_size"])
     result.add_fields("expected speed", TrainConfig, ["batch_size"])
+    result.add_fields("how files are read", RunOptions, ["max_pixels"])
     return result
 
 
@@ -65,12 +64,10 @@ def resolve(arguments):
         if "dataset" in changes["data"]:
             raise UserError(f"{arguments.target} says which data set it is: leave out `dataset`.")
         changes["data"] |= _data_of(arguments.target)
-    dataset = changes["data"].get("dataset", DataConfig.dataset)
-    preset = arguments.preset or (dataset if dataset in PRESETS else None)
-    _add_classes(arguments, preset, changes)
-    if dataset != "folder" or preset or "num_classes" in changes["model"]:
-        config = opening.configure(preset, changes)
-        data = config.data or DataConfig().replace(**changes["data"])
+    preset, data = arguments.preset, opening.configure_data(arguments.preset, changes)
+    told = preset or "num_classes" in changes["model"] or opening.described_classes(data, arguments.classes)
+    if data.dataset != "folder" or told:
+        config = opening.configure(preset, changes, arguments.classes)
         return Plan(data, config.labels, config.model, config.train.batch_size)
     if changes["labels"]:
         raise UserError(
@@ -78,7 +75,7 @@ def resolve(arguments):
         )
     model = ModelConfig(num_classes=1, image_size=changes["model"].get("image_size", DEFAULT_SIZE))
     batch_size = changes["train"].get("batch_size", TrainConfig.batch_size)
-    return Plan(DataConfig().replace(**changes["data"]), None, model, batch_size)
+    return Plan(data, None, model, batch_size)
 
 
 def _data_of(target):
@@ -89,8 +86,7 @@ def _data_of(target):
         return {"dataset": target}
     if not Path(target).is_dir():
         raise UserError(
-            f"Expected the name of a data set ({', '.join(DATASETS)}) or a folder. Received: {target}, which is "
-            "neither. Check the path."
+            f"Expected the name of a data set ({', '.join(DATASETS)}) or a folder. Received neither: {target}."
         )
     try:
         located(DataConfig(dataset="folder", data_dir=target))
@@ -101,39 +97,12 @@ def _data_of(target):
     return {"dataset": "folder", "data_dir": target}
 
 
-def _add_classes(arguments, preset, changes):
-    """Adds to the changes the classes of `--classes`, or of the dataset.json of one's own pairs."""
-    try:
-        from dagan_tf.data.description import find_classes, read_classes
-    except ModuleNotFoundError:
-        return
-    path, data = arguments.classes, changes["data"]
-    if not path and data.get("dataset") == "folder" and not preset and "num_classes" not in changes["model"]:
-        path = find_classes(data.get("data_dir"), data.get("label_dir"))
-    if path:
-        spec = read_classes(path)
-        changes["labels"] = {name: getattr(spec, name) for name in LabelSpec.names()} | changes["labels"]
-        changes["model"].setdefault("num_classes", spec.num_classes)
-
-
-class Progress:
-    """How far a check is, on stderr: one line in place on a terminal, elsewhere a line every half minute."""
-
-    def __init__(self, words):
-        self._words, self._in_place, self._last = words, sys.stderr.isatty(), time.monotonic()
-
-    def __call__(self, done, total):
-        now = time.monotonic()
-        if now - self._last >= (0.2 if self._in_place else SECONDS_BETWEEN_LINES) or (self._in_place and done == total):
-            self._last = now
-            end = "\n" if done == total or not self._in_place else ""
-            start = "\r" if self._in_place else ""
-            print(f"{start}{self._words}: {done:,} of {total:,}", end=end, file=sys.stderr, flush=True)
-
-
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
+    cli.set_pixel_limit(cli.given(arguments, RunOptions))
+    if arguments.output:
+        check_writable(arguments.output)
     with cli.stoppable():
         return check(arguments)
 
@@ -144,7 +113,7 @@ def check(arguments):
 
     plan = resolve(arguments)
     run = checking.quick_report if arguments.quick else checking.full_report
-    report, pictures = run(*plan, progress=Progress)
+    report, pictures = run(*plan, progress=cli.Progress)
     flags = parser().flags()
     for finding in report["findings"]:
         finding["message"] = cli.with_flags(finding["message"], flags)

@@ -23,6 +23,8 @@ ERROR, HOST_LOST, INTERRUPTED = 2, 3, 130
 
 A_MOMENT = 2.0
 """Seconds up to which nobody wonders what a command is doing."""
+A_BLINK, HALF_A_MINUTE = 0.2, 30.0
+"""Seconds between two texts of `Progress`, on a terminal and elsewhere."""
 
 
 class Parser(argparse.ArgumentParser):
@@ -185,6 +187,27 @@ def timed(text):
     seconds = time.monotonic() - began
     if seconds > A_MOMENT:
         print(f"... took {seconds:.0f} s", flush=True)
+
+
+class Progress:
+    """How far work is, on stderr: one line in place on a terminal, elsewhere a line every half minute.
+
+    Args:
+        words: what is done, for the beginning of the line.
+
+    Call: `progress(done, total)`, as often as there is news.
+    """
+
+    def __init__(self, words):
+        self._words, self._in_place, self._last = words, sys.stderr.isatty(), time.monotonic()
+
+    def __call__(self, done, total):
+        now = time.monotonic()
+        if now - self._last >= (A_BLINK if self._in_place else HALF_A_MINUTE) or (self._in_place and done == total):
+            self._last = now
+            end = "\n" if done == total or not self._in_place else ""
+            start = "\r" if self._in_place else ""
+            print(f"{start}{self._words}: {done:,} of {total:,}", end=end, file=sys.stderr, flush=True)
 
 
 def run(main, parser):

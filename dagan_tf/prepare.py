@@ -10,14 +10,10 @@ ROOT is new or empty and gets labels/, images/, instances/ (where there are any)
 import argparse
 import shlex
 import sys
-import time
 
 from dagan_tf import cli
 from dagan_tf.config import RunOptions
 from dagan_tf.errors import UserError
-
-BETWEEN = 0.2, 10.0
-"""Seconds between two lines of progress, in a terminal and in a file."""
 
 
 def parser():
@@ -80,21 +76,6 @@ def open_source(labelme, coco, label_dir, image_dir, instance_dir, classes, unkn
     return CocoFile(coco, image_dir, rows, unknown_id), unknown_id
 
 
-class Progress:
-    """Says on stderr how many pictures are done, not more often than somebody would read it."""
-
-    def __init__(self):
-        self._said = time.monotonic()
-
-    def __call__(self, done, total, what):
-        in_terminal = sys.stderr.isatty()
-        now = time.monotonic()
-        if now - self._said > BETWEEN[not in_terminal] or (done == total and in_terminal):
-            self._said = now
-            end = "\r" if in_terminal and done < total else "\n"
-            print(f"{done} of {total} pictures {what}", end=end, file=sys.stderr, flush=True)
-
-
 def report(done, root):
     """What was prepared and what comes next, a text of several lines."""
     counts = {"train": " to train on", "val": " to validate with"}
@@ -128,7 +109,7 @@ def main(argv=None):
     options = {name: arguments.pop(name) for name in ("val_share", "skip_bad")}
     with cli.stoppable():
         source, unknown_id = open_source(**arguments)
-        done = prepare(source, root, unknown_id=unknown_id, progress=Progress(), **options)
+        done = prepare(source, root, unknown_id=unknown_id, progress=cli.Progress, **options)
     for name, reason in done.bad.items():
         print(f"left out {name}: {reason}", file=sys.stderr)
     print(report(done, root))

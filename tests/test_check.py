@@ -67,7 +67,7 @@ def test_classes_that_nobody_named(tmp_path, capsys):
     assert check.main([str(write_pairs(tmp_path))]) == 0
     out = capsys.readouterr().out
     assert (
-        f"python -m dagan_tf.train --dataset folder --data-dir {tmp_path} --num-classes 3 --image-size 256 256" in out
+        f"python -m dagan_tf.train --dataset folder --data-dir {tmp_path} --num-classes 3 --image-size 256x256" in out
     )
 
 
@@ -81,8 +81,8 @@ def test_label_maps_and_photos_in_one_folder(tmp_path):
 
 
 def test_what_the_arguments_mean(tmp_path):
-    plan = resolve("cityscapes", "--data-dir", "x")
-    assert (plan.data.dataset, plan.data.data_dir, plan.labels.num_classes) == ("cityscapes", "x", 35)
+    plan = resolve("cityscapes", "--data-dir", "/x")
+    assert (plan.data.dataset, plan.data.data_dir, plan.labels.num_classes) == ("cityscapes", "/x", 35)
     assert (plan.image_size, plan.batch_size) == ((256, 512), 8)
     assert resolve().data.dataset == "facades"
     plan = resolve("procedural", "--num-examples", "7", "--image-size", "64", "--batch-size", "2")
@@ -90,16 +90,28 @@ def test_what_the_arguments_mean(tmp_path):
     own = str(write_pairs(tmp_path, 1))
     plan = resolve(own, "--preset", "ade20k")
     assert (plan.data.data_dir, plan.labels.unknown_id, plan.model.num_classes) == (own, 0, 151)
-    plan = resolve("--dataset", "folder", "--label-dir", "a", "--image-dir", "b", "--image-size", "64", "128")
-    assert (plan.labels, plan.image_size, plan.data.image_dir) == (None, (64, 128), "b")
+    plan = resolve("--dataset", "folder", "--label-dir", "/a", "--image-dir", "/b", "--image-size", "64x128")
+    assert (plan.labels, plan.image_size, plan.data.image_dir) == (None, (64, 128), "/b")
     plan = resolve(own, "--num-classes", "5", "--unknown-id", "255")
     assert (plan.labels.ids, plan.model.num_classes) == ((0, 1, 2, 3, 255), 5)
+
+
+def test_classes_of_a_file(tmp_path):
+    root = write_pairs(tmp_path / "data", 1)
+    table = tmp_path / "classes.csv"
+    table.write_text("id,name\n0,sky\n1,wall\n255,none\n")
+    plan = resolve(str(root), "--classes", str(table))
+    assert (plan.labels.ids, plan.labels.class_names) == ((0, 1, 255), ("sky", "wall", "none"))
+    (root / "dataset.json").write_text('{"classes": [{"id": 0, "name": "sea"}, {"id": 1, "name": "land"}]}')
+    plan = resolve(str(root))
+    assert (plan.labels.class_names, plan.model.num_classes) == (("sea", "land"), 2)
+    assert resolve(str(root), "--preset", "facades").labels.class_names == ("sea", "land")
 
 
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        (["there is no such thing"], "neither"),
+        (["there is no such thing"], "Received neither"),
         (["facades", "--dataset", "folder"], "leave out `dataset`"),
         (["folder", "--data-dir", "x", "--unknown-id", "255"], "belong to `num_classes`"),
         (["folder"], "needs `label_dir`"),
@@ -134,28 +146,17 @@ def test_no_tensorflow_for_folders(tmp_path):
 
 
 def test_ctrl_c_leaves_no_report(tmp_path, monkeypatch, capsys):
-    class Interrupted(check.Progress):
+    class Interrupted(check.cli.Progress):
         def __call__(self, done, total):
             os.kill(os.getpid(), signal.SIGINT)
 
-    monkeypatch.setattr(check, "Progress", Interrupted)
+    monkeypatch.setattr(check.cli, "Progress", Interrupted)
     output = tmp_path / "out"
     with pytest.raises(SystemExit) as stopped:
         check.main(["procedural", "--num-examples", "500", "--image-size", "32", "--output", str(output)])
     assert stopped.value.code == 130
     assert "stopped by SIGINT" in capsys.readouterr().err
     assert not output.exists()
-
-
-@pytest.mark.parametrize(("in_place", "lines"), [(True, "\rreading: 1 of 2\rreading: 2 of 2\n"), (False, "")])
-def test_progress(monkeypatch, capsys, in_place, lines):
-    monkeypatch.setattr(sys.stderr, "isatty", lambda: in_place)
-    times = iter((0.0, 0.3, 0.4))
-    monkeypatch.setattr(check.time, "monotonic", lambda: next(times))
-    progress = check.Progress("reading")
-    progress(1, 2)
-    progress(2, 2)
-    assert capsys.readouterr().err == lines
 
 
 def test_the_real_facades(capsys):

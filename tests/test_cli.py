@@ -1,5 +1,7 @@
 """What the commands share: flags from fields, fields as flags in messages, and how commands end."""
 
+import sys
+
 import pytest
 
 from dagan_tf import cli
@@ -95,3 +97,16 @@ def test_exit_statuses(main, status, message, capsys):
     printed = capsys.readouterr().err
     assert printed.startswith(message)
     assert bool(printed) == bool(message)
+
+
+@pytest.mark.parametrize(
+    ("in_place", "lines"), [(True, "\rreading: 1 of 2\rreading: 2 of 2\n"), (False, "reading: 2 of 2\n")]
+)
+def test_progress(monkeypatch, capsys, in_place, lines):
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: in_place)
+    times = iter((0.0, 1.0, 31.0))
+    monkeypatch.setattr(cli.time, "monotonic", lambda: next(times))
+    progress = cli.Progress("reading")
+    progress(1, 2)
+    progress(2, 2)
+    assert capsys.readouterr().err == lines

@@ -189,20 +189,6 @@ def test_the_place_is_looked_at_first(tmp_path):
             prepare.main(["--labelme", str(tmp_path / "missing"), "--output", str(place)])
 
 
-def test_progress_is_said_now_and_then(monkeypatch, capsys):
-    for in_terminal, said in (
-        (True, "1 of 3 pictures read\r3 of 3 pictures read\n"),
-        (False, "1 of 3 pictures read\n"),
-    ):
-        clock = iter([0.0, 11.0, 11.1, 11.15])
-        monkeypatch.setattr(prepare.time, "monotonic", lambda clock=clock: next(clock))
-        monkeypatch.setattr(sys.stderr, "isatty", lambda answer=in_terminal: answer, raising=False)
-        progress = prepare.Progress()
-        for done in (1, 2, 3):
-            progress(done, 3, "read")
-        assert capsys.readouterr().err == said
-
-
 @pytest.mark.parametrize("share", ["1", "-0.1", "much"])
 def test_shares_that_are_none(share, capsys):
     with pytest.raises(SystemExit) as caught:

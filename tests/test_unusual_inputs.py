@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagan_tf import train
+from dagan_tf import check, train
 from dagan_tf.data.datasets import open_source
 from dagan_tf.errors import UserError
 from dagan_tf.runs import session
@@ -66,6 +66,25 @@ def test_train(case, folders, tmp_path, monkeypatch):
         else:
             assert str(case.expected) == unusual.SAFE or not isinstance(case.expected, str)
             assert_right(case, flags, tmp_path)
+
+
+@each_case
+def test_check(case, folders, capsys):
+    """What `train` refuses is an error of `check`, which names the file too; what it reads is none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            status = check.main([*folders, "--image-size", "32"])
+        except UserError as error:  # the arguments: there is nothing to look over
+            status, printed = 2, str(error)
+        else:
+            printed = capsys.readouterr().out
+    if status == 2:
+        assert isinstance(case.expected, str), printed
+        assert_message(case, printed)
+    else:
+        assert status in (0, 1)
+        assert str(case.expected) == unusual.SAFE or not isinstance(case.expected, str), printed
 
 
 def assert_message(case, message):

@@ -6,7 +6,7 @@ from dagan_tf.data.decoding import colours_are_no_ids, read_map
 from dagan_tf.data.description import ClassRow
 from dagan_tf.data.example import Example
 from dagan_tf.data.listing import INSTANCE, LABEL, PHOTO, find_files
-from dagan_tf.data.reading import read_label
+from dagan_tf.data.reading import check_indices, read_label
 from dagan_tf.errors import UserError
 from dagan_tf.labels import LabelSpec
 
@@ -71,7 +71,7 @@ class LabelFolder:
             colours = LabelSpec(len(self.rows), palette=tuple(row.colour for row in self.rows))
             return np.array([row.id for row in self.rows])[read_label(path, colours)]
         if coloured and palette is not None:
-            _check_palette(path, np.unique(pixels).tolist(), palette.tolist(), self.rows)
+            check_indices(path, pixels, palette, {row.colour: row.id for row in self.rows})
         return pixels
 
     def _instance(self, name, label):
@@ -87,17 +87,6 @@ class LabelFolder:
             )
         label = label.astype(np.int64)
         return np.where(objects > 0, objects + max(FIRST_INSTANCE, label.max() + 1) - 1, label)
-
-
-def _check_palette(path, indices, palette, rows):
-    """Refuses a palette file whose colours are those of other ids than its indices: programs number colours anew."""
-    ids = {row.colour: row.id for row in rows}
-    named = [ids.get(tuple(palette[index])) if index < len(palette) else None for index in indices]
-    if None not in named and named != indices:
-        raise UserError(
-            f"{path}: expected a palette picture whose indices are ids. Received: under the indices {indices[:5]} the "
-            f"colours of the ids {named[:5]}. Save it in colours (RGB), or in grey."
-        )
 
 
 def _size(array):

@@ -45,7 +45,7 @@ class Prepared:
     bad: dict
 
 
-def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, progress=lambda done, total, what: None):
+def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, progress=lambda words: None):
     """Writes pictures as `root/labels`, `root/images`, `root/instances` (where there are any) and `dataset.json`.
 
     Label maps become grey PNG with ids that count up: they stay as they are, or are renumbered from 0 where there are
@@ -58,7 +58,7 @@ def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, pro
         unknown_id: the id before renumbering that means unlabelled; a class more where the source has none of that id.
         val_share: share of the pictures in `val` and not in `train`, see `validation_names`; 0: no such folders.
         skip_bad: leave out pictures that cannot be used, instead of raising.
-        progress: called with how many pictures of how many are done, and what was done: "read" or "written".
+        progress: a function of words to a function that is called with (pictures done, pictures in all), or to `None`.
 
     Returns:
         A `Prepared`.
@@ -76,7 +76,7 @@ def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, pro
             _settle(source, progress)
             spec, mapping = renumber(source.rows, unknown_id)
             writer = _Writer(source, folder, mapping, validation)
-            written, bad = _each(writer.write, source.names, progress, "written")
+            written, bad = _each(writer.write, source.names, progress("writing pictures"))
             counts = Counter(found.split for found in written.values())
             _check_bad(bad, source.names, skip_bad, set(counts) < {"train", "val"} and validation is not None)
             write_classes(folder / FILE_NAME, spec)
@@ -124,13 +124,13 @@ def _settle(source, progress):
     """Finds out what the classes are where nobody said so; pictures that cannot be read are met again later."""
     if source.rows is not None:
         return
-    found, bad = _each(source.find, source.names, progress, "read")
+    found, bad = _each(source.find, source.names, progress("reading annotations"))
     if not found:
         _check_bad(bad, source.names, skip_bad=False)
     source.settle(set().union(*found.values()))
 
 
-def _each(function, names, progress, what):
+def _each(function, names, told):
     """Calls a function with every name, in threads: `{name: result}`, and `{name: why}` where it raised `UserError`."""
     results, bad = {}, {}
     with ThreadPoolExecutor(os.cpu_count()) as pool:
@@ -142,7 +142,8 @@ def _each(function, names, progress, what):
                     results[name] = future.result()
                 except UserError as error:
                     bad[name] = str(error)
-                progress(done, len(names), what)
+                if told:
+                    told(done, len(names))
         except BaseException:  # Ctrl-C, too: what has not begun does not begin
             pool.shutdown(wait=False, cancel_futures=True)
             raise

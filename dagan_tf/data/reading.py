@@ -35,7 +35,7 @@ def read_label(path, spec):
     else:
         classes = _classes_of_ids(path, pixels, spec)
         if colours is not None and has_distinct_colours(spec):
-            _check_indices(path, pixels, colours, spec)
+            check_indices(path, pixels, colours, dict(zip(map(tuple, spec.palette), spec.ids, strict=True)))
     return classes.astype(np.uint8 if spec.num_classes <= 256 else np.int32)
 
 
@@ -86,11 +86,17 @@ def _classes_of_colours(path, pixels, spec):
     return classes
 
 
-def _check_indices(path, indices, colours, spec):
-    """Refuses a palette file whose indices and colours name different classes: programs may number colours anew."""
+def check_indices(path, indices, colours, ids):
+    """Raises `UserError` for a palette file whose colours name other ids than its indices: programs number them anew.
+
+    Args:
+        path: of the file, for the message.
+        indices: (h, w), its pixels.
+        colours: (n, 3), its palette.
+        ids: the id of each class' colour, a dictionary.
+    """
     used = np.unique(indices)
-    known = {tuple(colour): spec.ids[index] for index, colour in enumerate(spec.palette)}
-    named = [known.get(tuple(colours[index].tolist())) if index < len(colours) else None for index in used]
+    named = [ids.get(tuple(colours[index].tolist())) if index < len(colours) else None for index in used]
     if None not in named and named != used.tolist():
         raise UserError(
             f"{path}: expected a palette picture whose indices are ids. Received: colours of the ids "

@@ -34,9 +34,14 @@ def configure(preset=None, changes=None, classes=None):
         UserError: an unknown preset, or values that cannot be or do not fit together.
     """
     changes = changes or {}
-    data = _changed_data(DataConfig(preset if preset in DATASETS else "facades"), changes)
-    described = _described(data, classes)
+    data = configure_data(preset, changes)
+    described = described_classes(data, classes)
     return _changed(_preset(preset, data, changes.get("model", {}), described), data, changes, described)
+
+
+def configure_data(preset=None, changes=None):
+    """The `DataConfig` alone of what `configure` gives."""
+    return _changed_data(DataConfig(preset if preset in DATASETS else "facades"), changes or {})
 
 
 def _changed_data(data, changes):
@@ -47,7 +52,7 @@ def _changed_data(data, changes):
     return (data or DataConfig()).replace(**fields) if fields else data
 
 
-def _described(data, classes):
+def described_classes(data, classes=None):
     """The `LabelSpec` of a file that says what ids mean: the one given, or one beside one's own pairs; else `None`."""
     if classes is None and data.dataset == "folder":
         folders = [data.data_dir] if data.data_dir else [data.label_dir, os.path.dirname(data.label_dir)]
@@ -146,7 +151,7 @@ def check_same(saved, preset=None, changes=None, classes=None):
     changes = changes or {}
     own = Preset(saved.model, saved.labels, saved.train)
     data = _changed_data(saved.data, changes)
-    described = _described(data, classes) if data and (preset or classes) else None
+    described = described_classes(data, classes) if data and (preset or classes) else None
     changed = _changed(get_preset(preset) if preset else own, data, changes, described)
     differences = saved.differences(changed)
     if differences:

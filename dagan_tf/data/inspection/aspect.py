@@ -29,7 +29,7 @@ def check_aspect(report, sizes, image_size):
     report.add(
         "aspect",
         f"Pictures of {height}x{width} (height x width, medians) would be squeezed {squeezed:.2g}-fold, to "
-        f"{image_size[0]}x{image_size[1]}. {advice} {fitting[0]} {fitting[1]}.",
+        f"{image_size[0]}x{image_size[1]}. {advice} {fitting[0]}x{fitting[1]}.",
     )
 
 

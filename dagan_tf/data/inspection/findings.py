@@ -80,6 +80,10 @@ class Report:
         """Gives a kind that was found another message, one for all of its files."""
         self._messages[kind] = printable(message)
 
+    def first_file(self, kind):
+        """The name of the first file of a kind that was found."""
+        return self._files[kind][0]
+
     def update(self, other):
         """Adds the findings of another report."""
         for finding in other.findings:

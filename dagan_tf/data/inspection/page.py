@@ -7,6 +7,7 @@ import io
 import numpy as np
 from PIL import Image
 
+from dagan_tf.data.inspection.findings import printable
 from dagan_tf.data.inspection.page_style import STYLE
 from dagan_tf.data.inspection.text import patches_text, size_text, speed_text
 
@@ -45,7 +46,7 @@ def page_of(report, pictures, title):
 
 
 def _safe(text):
-    return html.escape(str(text))
+    return html.escape(printable(text))
 
 
 def _section(title, content):
@@ -61,10 +62,14 @@ def _table(head, rows):
 
 def _findings(findings):
     return "".join(
-        f'<article class="finding {found["level"]}"><h3>{_safe(found["title"])} <span>{found["count"]}</span></h3>'
+        f'<article class="finding {found["level"]}"><h3>{_safe(found["title"])}{_count(found)}</h3>'
         f"<p>{_safe(found['message'])}</p></article>"
         for found in findings
     )
+
+
+def _count(found):
+    return f" <span>{found['count']:,}</span>" if found["count"] > 1 else ""
 
 
 def _splits(splits):
@@ -90,7 +95,7 @@ def _classes(classes):
          _bar(row["share"] / most, row["colour"]))
         for row in classes
     ]  # fmt: skip
-    return _table(("", "id", "name", "pixels", "maps", ""), rows) if rows else ""
+    return f'<div class="tall">{_table(("", "id", "name", "pixels", "maps", ""), rows)}</div>' if rows else ""
 
 
 def _swatch(colour):
@@ -98,6 +103,8 @@ def _swatch(colour):
 
 
 def _bar(share, colour):
+    if not share:
+        return ""
     return f'<div class="bar"><i style="width:{share:.1%};{_background(colour)}"></i></div>'
 
 

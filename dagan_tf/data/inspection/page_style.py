@@ -20,7 +20,8 @@ section { margin-top: 18px; padding: 16px 18px; background: var(--card); border:
 .finding.warning { border-color: var(--warning); } .finding.error { border-color: var(--error); }
 .finding h3 { margin: 0; font-size: 15px; } .finding h3 span { font-weight: 400; }
 .finding p { margin: 2px 0 0; overflow-wrap: anywhere; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; } .tall { max-height: 560px; overflow-y: auto; }
+.tall thead th { position: sticky; top: 0; background: var(--card); } .tall .wide { overflow: visible; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: 3px 16px 3px 0; text-align: left; white-space: nowrap; }
 th { color: var(--soft); font-weight: 500; border-bottom: 1px solid var(--line); }

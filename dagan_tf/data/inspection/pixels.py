@@ -75,25 +75,17 @@ def _photo_faults(path, picture, image):
             ), path  # fmt: skip
 
 
-def label_faults(path, label):
-    """Whether a label map looks like noise, as `diagnosis.faults` gives it."""
-    share = isolated_share(label)
-    if share <= ISOLATED:
-        return []
-    return [
-        (
-            "noise",
-            f"{path}: {share:.1%} of the label pixels differ from all of their neighbours, which looks like noise or "
-            "smoothed edges. Was the map a JPEG, or resized without nearest neighbour? Make it anew from the original.",
-            path,
-        )
-    ]
-
-
 def example_faults(source, index, example):
-    """The warnings of one example that could be read."""
-    files = source.files(index) if hasattr(source, "files") else {}
-    found = label_faults(source.name(index), example["label"])
+    """The warnings of one example that could be read, as `diagnosis.faults` gives what is wrong."""
+    found, files = [], source.files(index) if hasattr(source, "files") else {}
+    share = isolated_share(example["label"])
+    if share > ISOLATED:
+        name = source.name(index)
+        text = (
+            f"{name}: {share:.1%} of the label pixels differ from all of their neighbours, which looks like noise or "
+            "smoothed edges. Was the map a JPEG, or resized without nearest neighbour? Make it anew from the original."
+        )
+        found.append(("noise", text, name))
     if PHOTO in files and "image" in example:
         found += photo_faults(files[PHOTO], example["image"])
     return found

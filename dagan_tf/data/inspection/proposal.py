@@ -3,6 +3,8 @@
 import dataclasses
 import shlex
 
+from dagan_tf.data.inspection.findings import printable
+
 UNKNOWN_IDS = (255, 65535, -1)
 """Ids by which data sets say "unlabelled"."""
 
@@ -41,7 +43,7 @@ def training_command(proposal, data, image_size=None):
     words = ["python", "-m", "dagan_tf.train"]
     for name, value in fields.items():
         words += [f"--{name.replace('_', '-')}", str(value)]
-    return shlex.join(words + (["--image-size", *map(str, image_size)] if image_size else []))
+    return printable(shlex.join(words + (["--image-size", "x".join(map(str, image_size))] if image_size else [])))
 
 
 def in_words(ids):

@@ -28,8 +28,8 @@ PICTURE_SIDE = 360
 class Scan:
     """What one split holds. Numbers of pixels are Python's, and so of any size."""
 
-    examples: int
-    """Listed; those that could be read are as many as `sizes`."""
+    source: object
+    """The examples; those that could be read are as many as `sizes`."""
     report: Report = field(default_factory=Report)
     sizes: list = field(default_factory=list)
     """(height, width) of each."""
@@ -41,7 +41,7 @@ class Scan:
     """Pixels by id, of ids that stand for no class; `foreign_maps` counts the label maps."""
     foreign_maps: collections.Counter = field(default_factory=collections.Counter)
     photos: dict = field(default_factory=dict)
-    """Names of the first examples by the digest of their photo."""
+    """Indices of the first examples by the digest of their photo."""
     shares: list = field(default_factory=list)
     """Of a sample of the examples what `patch_shares` gives."""
     pictures: list = field(default_factory=list)
@@ -70,10 +70,10 @@ def scan(source, factors=None, image_size=None, use_edges=False, progress=None):
     Returns:
         A `Scan`; what is wrong is in its `report`, and not raised.
     """
-    result, good = Scan(len(source)), []
+    result, good = Scan(source), []
     began = time.perf_counter()
     for index, facts in enumerate(in_parallel(lambda index: _facts(source, index), range(len(source)))):
-        good += [index] if _take(result, source.name(index), *facts) else []
+        good += [index] if _take(result, index, *facts) else []
         if progress:
             progress(index + 1, len(source))
     result.seconds = time.perf_counter() - began
@@ -95,7 +95,7 @@ def _facts(source, index):
     return facts, example_faults(source, index, example), {}
 
 
-def _take(result, name, facts, found, foreign):
+def _take(result, index, facts, found, foreign):
     """Adds one example's facts to a scan; whether it could be read."""
     add_faults(result.report, found)
     result.foreign.update(foreign)
@@ -106,7 +106,7 @@ def _take(result, name, facts, found, foreign):
     result.pixels.update(facts["counts"])
     result.maps.update(facts["counts"].keys())
     if "digest" in facts:
-        result.photos.setdefault(facts["digest"], printable(name))
+        result.photos.setdefault(facts["digest"], index)
     return True
 
 
@@ -132,8 +132,8 @@ def _name_foreign(result, spec):
         advice = f"`num_classes` counts the unknown class, too: with this id it is {spec.num_classes + 1}."
     result.report.replace(
         "ids",
-        f"Expected the label ids {spec.describe_ids()}, for {spec.num_classes} classes. Received: {some(found)}. "
-        f"{advice}",
+        f"{result.report.first_file('ids')}: expected the label ids {spec.describe_ids()}, for "
+        f"{spec.num_classes} classes. Received: {some(found)}. {advice}",
     )
 
 

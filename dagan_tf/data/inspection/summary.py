@@ -75,9 +75,8 @@ def _add_findings(scans, report, labels, model, pixels):
             count=len(unused),
         )
     if {"train", "test"} <= set(scans):
-        both = sorted(scans["train"].photos.keys() & scans["test"].photos.keys())
-        for key in both:
-            one, other = scans["train"].photos[key], scans["test"].photos[key]
+        for key in [key for key in scans["train"].photos if key in scans["test"].photos]:
+            one, other = (scans[split].source.name(scans[split].photos[key]) for split in ("train", "test"))
             message = f"{one} of the training examples and {other} of the test examples have the same photo: measures "
             message += "would be too good. Keep it in one of them."
             report.add("duplicates", message, one)
@@ -103,7 +102,7 @@ def _size(size):
 
 def _split(found):
     sizes = sorted(found.sizes, key=lambda size: size[0] * size[1])
-    result = {"examples": found.examples, "read": len(sizes), "sizes": None}
+    result = {"examples": len(found.source), "read": len(sizes), "sizes": None}
     if sizes:
         extremes = {"smallest": _size(sizes[0]), "median": _size(median_size(sizes)), "largest": _size(sizes[-1])}
         result["sizes"] = {**extremes, "different": len(set(sizes))}

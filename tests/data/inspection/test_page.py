@@ -90,7 +90,8 @@ def test_file_names_that_are_no_text(tmp_path):
             os.rename(tmp_path / folder / f"000{suffix}", os.fsencode(tmp_path / folder) + b"/\xff" + suffix.encode())
         except OSError:
             pytest.skip("the file system wants names in UTF-8")
-    page = page_of(*checked(tmp_path), "data")
+    page = page_of(*checked(tmp_path), os.fsdecode(b"\xff"))
+    assert "<h1>\\udcff</h1>" in page
     assert "\\udcff.png" in page
     assert page.encode()
 

@@ -37,11 +37,11 @@ def test_ids_in_words():
 def test_the_command_can_be_parsed():
     from dagan_tf import train
 
-    data = DataConfig(dataset="folder", data_dir="my pictures")
+    data = DataConfig(dataset="folder", data_dir="/my pictures")
     command = training_command(propose([1, 2, 255]), data, (128, 256))
     assert command == (
-        "python -m dagan_tf.train --dataset folder --data-dir 'my pictures' --num-classes 3 --first-id 1 "
-        "--unknown-id 255 --image-size 128 256"
+        "python -m dagan_tf.train --dataset folder --data-dir '/my pictures' --num-classes 3 --first-id 1 "
+        "--unknown-id 255 --image-size 128x256"
     )
     import shlex
 

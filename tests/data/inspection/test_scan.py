@@ -49,7 +49,7 @@ def test_more_than_256_classes_and_examples_without_photos(tmp_path):
 def test_drawn_examples():
     result = scan(ProceduralFacades(3, (64, 64)), (1, 2), (64, 64))
     assert result.report.findings == []
-    assert (result.examples, len(result.sizes), len(result.pictures)) == (3, 3, 3)
+    assert (len(result.source), len(result.sizes), len(result.pictures)) == (3, 3, 3)
     assert sum(result.pixels.values()) == 3 * 64 * 64
 
 
