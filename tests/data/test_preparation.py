@@ -196,7 +196,7 @@ def test_objects_over_label_maps_as_in_coco_stuff(pairs, tmp_path, top, first):
     prepare(source, tmp_path / "out")
     assert pixels(tmp_path / "out/instances/a.png").tolist() == [[0, first, first], [top, 7, first + 1]]
     source = pairs({"a": ids}, coco=Objects([[1]]))
-    with pytest.raises(UserError, match=r"1x1 .*Received: 3x2"):
+    with pytest.raises(UserError, match=r"1x1 .*Received: 2x3"):
         prepare(source, tmp_path / "other")
 
 
@@ -239,10 +239,10 @@ def spoil(folder):
 REASONS = {
     "n0": r"photos.n0\.jpg: expected a whole",
     "n1": r"labels.n1\.png: expected a whole",
-    "n2": r"photograph and label map of equal size. Received: 5x5 and 3x2",
+    "n2": r"photograph and label map of equal size. Received: 5x5 and 2x3",
     "n3": r"labels.n3\.png: expected a photo of the same name",
     "n4": r"photos.n4\.jpg: expected a label map of the same name",
-    "n5": r"Received: 2x3 and 3x2",
+    "n5": r"Received: 3x2 and 2x3",
 }
 
 
@@ -378,7 +378,7 @@ def test_colours_need_a_table_and_palettes_agree_with_it(tmp_path):
     picture = Image.fromarray(IDS)
     picture.putpalette(np.array(COLOURS[::-1], np.uint8).tobytes())
     picture.save(tmp_path / "labels/a.png")
-    with pytest.raises(UserError, match=r"indices \[0, 1, 2\] the colours of the ids \[2, 1, 0\]"):
+    with pytest.raises(UserError, match=r"ids 2, 1, 0 under the indices 0, 1, 2"):
         prepare(LabelFolder(tmp_path / "labels", tmp_path / "photos", rows=rows), tmp_path / "out")
     prepare(LabelFolder(tmp_path / "labels", tmp_path / "photos"), tmp_path / "out")  # without a table indices are ids
     np.testing.assert_array_equal(pixels(tmp_path / "out/labels/a.png"), IDS)

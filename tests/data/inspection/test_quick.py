@@ -73,7 +73,7 @@ def test_the_aspect(tmp_path):
     examples = source(write_pairs(tmp_path))
     (turned,) = quick_check(examples, (96, 64)).warnings
     assert "24x32 (height x width" in turned.message
-    assert "swapped: give `image_size` 64 96" in turned.message
+    assert "swapped: give `image_size` 64x96" in turned.message
     (squeezed,) = quick_check(examples, (128, 512)).warnings
     assert "3-fold" in squeezed.message
     assert "`image_size` 224 288" in squeezed.message
