@@ -76,7 +76,7 @@ def test_the_aspect(tmp_path):
     assert "swapped: give `image_size` 64x96" in turned.message
     (squeezed,) = quick_check(examples, (128, 512)).warnings
     assert "3-fold" in squeezed.message
-    assert "`image_size` 224 288" in squeezed.message
+    assert "`image_size` 224x288" in squeezed.message
     assert quick_check(examples, (32, 32)).findings == []  # 4/3 is not beyond the limit
 
 
