@@ -50,7 +50,7 @@ def read_size(path, role):
         width, height = picture.size
         if picture.format == "TIFF":  # of which PIL swaps the size before it is loaded, or does not, by its version
             width, height = (picture.tag_v2[tag] for tag in (ExifTags.Base.ImageWidth, ExifTags.Base.ImageLength))
-        turned = picture.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS
+        turned = _header_orientation(picture) in SIDEWAYS
         return (width, height) if turned else (height, width)
 
 
@@ -125,7 +125,7 @@ def _check_form(picture, path, role):
     if getattr(picture, "n_frames", 1) > 1 and picture.format != "MPO":  # phones keep a preview beside the photo
         raise UserError(f"{path}: expected one {role}. Received: {picture.n_frames} pictures in one file. Split it.")
     compression = picture.info.get("compression") if picture.format == "TIFF" else None
-    if compression == "raw" and picture.getexif().get(ExifTags.Base.Orientation) in SIDEWAYS:
+    if compression == "raw" and _header_orientation(picture) in SIDEWAYS:
         # Pillow 13 exchanges width and height before it decodes, so that rows are cut in wrong places.
         raise UserError(
             f"{path}: a TIFF file that its orientation turns by 90 degrees must be compressed, or Pillow misreads it. "
@@ -158,6 +158,12 @@ def _packing(picture):
     """How the pixels of a file are packed, as PIL writes it, such as "L;4"; known until they are loaded."""
     found = picture.tile[0][3] if picture.tile else ""
     return str(found[0] if isinstance(found, tuple) else found)
+
+
+def _header_orientation(picture):
+    """The orientation that the first bytes of a file give, or `None`."""
+    # PIL's own method for PNG would decode all pixels, to look behind them, too.
+    return Image.Image.getexif(picture).get(ExifTags.Base.Orientation)
 
 
 def _turned(picture):

@@ -10,7 +10,7 @@ import tensorflow as tf
 from dagan_tf.config import RunOptions
 from dagan_tf.data.cache import cached
 from dagan_tf.data.datasets import open_source
-from dagan_tf.data.inspection import quick_check
+from dagan_tf.data.inspection import own_choice, quick_check
 from dagan_tf.data.pipeline import Pipeline
 from dagan_tf.data.transform import load_size
 from dagan_tf.errors import StorageError, UserError
@@ -76,7 +76,8 @@ def check_examples(source, config, verbose=0):
     if verbose:
         print(f"Checking the files of {len(source)} examples ...", flush=True)
     bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
-    report = quick_check(source, config.model.image_size, progress=lambda done, total: bar.update(done))
+    size = own_choice(config.data.dataset, config.model.image_size)
+    report = quick_check(source, size, progress=lambda done, total: bar.update(done))
     if report.errors:
         found = "\n".join(finding.message for finding in report.errors)
         raise UserError(f"{found}\n`python -m dagan_tf.check` reads all files and lists all that is wrong.")

@@ -4,7 +4,8 @@
 everything once; `summary` makes a report of the scans, `page` an HTML page of that.
 """
 
+from dagan_tf.data.inspection.aspect import own_choice
 from dagan_tf.data.inspection.findings import Finding, Report
 from dagan_tf.data.inspection.quick import quick_check
 
-__all__ = ["Finding", "Report", "quick_check"]
+__all__ = ["Finding", "Report", "own_choice", "quick_check"]

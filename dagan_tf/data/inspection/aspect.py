@@ -2,9 +2,17 @@
 
 import numpy as np
 
+from dagan_tf.presets import PRESETS
+
 MOST = 4 / 3
 """By how much the two may differ before it is worth a warning."""
 MULTIPLE = 32  # of the image sizes that are proposed
+
+
+def own_choice(dataset, image_size):
+    """The image size, or `None` where it is that of a data set's own recipe, which squeezes pictures on purpose."""
+    own = PRESETS[dataset].model.image_size if dataset in PRESETS else None
+    return None if tuple(image_size) == own else image_size
 
 
 def check_aspect(report, sizes, image_size):

@@ -1,6 +1,7 @@
 """The check of a whole data set, its splits one after the other."""
 
 from dagan_tf.data.inspection.arithmetic import levels
+from dagan_tf.data.inspection.aspect import own_choice
 from dagan_tf.data.inspection.findings import Report
 from dagan_tf.data.inspection.pairing import open_splits
 from dagan_tf.data.inspection.proposal import propose, training_command
@@ -29,7 +30,7 @@ def full_report(data, labels, model, batch_size, progress):
         scans[split] = scan(source, factors, model.image_size, model.use_instance_edges, told)
     if labels is None:
         model = model.replace(num_classes=_proposed(scans))
-    result = {"data": data.to_dict(), **summarise(scans, report, labels, model, batch_size)}
+    result = {"data": data.to_dict(), **summarise(scans, report, labels, model, batch_size, data.dataset)}
     if result["proposal"]:
         result["proposal"]["command"] = training_command(result["proposal"], data, model.image_size)
     return result, [picture for found in scans.values() for picture in found.pictures]
@@ -39,8 +40,10 @@ def quick_report(data, labels, model, batch_size, progress):
     """As `full_report`, by the headers of all files and the pixels of a sample: findings alone, and no examples."""
     report = Report()
     for split, source in open_splits(data, labels, model.image_size, report).items():
-        report.update(quick_check(source, model.image_size, progress=progress(f"looking at {split}")))
-    return {"data": data.to_dict(), **summarise({}, report, labels, model, batch_size)}, []
+        report.update(
+            quick_check(source, own_choice(data.dataset, model.image_size), progress=progress(f"looking at {split}"))
+        )
+    return {"data": data.to_dict(), **summarise({}, report, labels, model, batch_size, data.dataset)}, []
 
 
 def _proposed(scans):

@@ -30,7 +30,7 @@ def faults(source, index, error):
             shapes[role] = decoded(path, role).shape
         except UserError as fault:
             found.append((kind_of(path, role), str(fault), path))
-    found += size_faults(source.files(index), shapes)
+    found += size_faults(source, index, shapes)
     is_label = not found or str(error) not in {message for _, message, _ in found}
     if LABEL in shapes and is_label and not any(path == source.files(index)[LABEL] for *_, path in found):
         kind = "ids" if len(shapes[LABEL]) == 2 else "colours"
@@ -45,11 +45,11 @@ def decoded(path, role):
     return read_map(path, LABEL)[0] if role == LABEL else read_instance(path)
 
 
-def size_faults(files, shapes):
+def size_faults(source, index, shapes):
     """The files of an example that have another size than its label map, as `faults` gives them."""
-    if LABEL not in shapes:
+    if LABEL not in shapes or not source.same_sizes:
         return []
-    label = shapes[LABEL]
+    files, label = source.files(index), shapes[LABEL]
     return [
         ("sizes", different_sizes(files[LABEL], label, role, files[role], shape), files[role])
         for role, shape in shapes.items()

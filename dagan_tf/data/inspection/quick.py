@@ -66,7 +66,10 @@ def _header(source, index):
                 decoded(path, role)
         except UserError as error:
             found.append((kind_of(path, role), str(error), path))
-    return sizes.get(LABEL), found + size_faults(files, sizes)
+    if not found and size_faults(source, index, sizes):
+        # What a PNG says of its orientation may stand behind its pixels: only these decide.
+        return _whole(source, index)
+    return sizes.get(LABEL), found
 
 
 def _whole(source, index):

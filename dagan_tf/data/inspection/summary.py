@@ -5,10 +5,11 @@ import os
 import numpy as np
 
 from dagan_tf.data.inspection.arithmetic import levels, work_left
-from dagan_tf.data.inspection.aspect import check_aspect, median_size
+from dagan_tf.data.inspection.aspect import check_aspect, median_size, own_choice
 from dagan_tf.data.inspection.proposal import propose
 from dagan_tf.data.listing import some
 from dagan_tf.palettes import distinct_colours
+from dagan_tf.presets import PRESETS
 
 VERSION = 1
 """Of the form of the report; a later one keeps the names that there are."""
@@ -16,7 +17,7 @@ GOOD, WARNINGS, ERRORS = 0, 1, 2
 """What is wrong, as a command's exit status."""
 
 
-def summarise(scans, report, labels, model, batch_size):
+def summarise(scans, report, labels, model, batch_size, dataset="folder"):
     """The report of a check; findings about all examples together are added to `report` first.
 
     Args:
@@ -25,13 +26,16 @@ def summarise(scans, report, labels, model, batch_size):
         labels: the `LabelSpec`, or `None` where the classes are not known.
         model: the `ModelConfig` that would be trained.
         batch_size: of that training.
+        dataset: its name. Those of the paper have classes that no pixel has, and are squeezed, by their own recipe.
 
     Returns:
         A dictionary of JSON values: `version`, `status` (0 good, 1 warnings, 2 errors), `image_size`, `findings`,
         `splits`, `classes`, `proposal`, `patches` and `speed`. Sizes are dictionaries of `height` and `width`.
     """
     pixels = _pixels(scans)
-    _add_findings(scans, report, labels, model, pixels)
+    _add_findings(scans, report, labels, own_choice(dataset, model.image_size))
+    if labels is not None and dataset not in PRESETS:
+        _add_unused(scans, report, labels)
     return {
         "version": VERSION,
         "status": status_of(report),
@@ -61,12 +65,21 @@ def findings_of(report):
     ]  # fmt: skip
 
 
-def _add_findings(scans, report, labels, model, pixels):
+def _add_findings(scans, report, labels, image_size):
     for found in scans.values():
         report.update(found.report)
-    check_aspect(report, [size for found in scans.values() for size in found.sizes], model.image_size)
+    check_aspect(report, [size for found in scans.values() for size in found.sizes], image_size)
+    if {"train", "test"} <= set(scans):
+        for key in [key for key in scans["train"].photos if key in scans["test"].photos]:
+            one, other = (scans[split].source.name(scans[split].photos[key]) for split in ("train", "test"))
+            message = f"{one} of the training examples and {other} of the test examples have the same photo: measures "
+            message += "would be too good. Keep it in one of them."
+            report.add("duplicates", message, one)
+
+
+def _add_unused(scans, report, labels):
     trained = scans["train"].pixels if "train" in scans else {}
-    unused = [_title(labels, index) for index in range(labels.num_classes) if index not in trained] if labels else []
+    unused = [_title(labels, index) for index in range(labels.num_classes) if index not in trained]
     if unused and trained:
         report.add(
             "unused",
@@ -74,12 +87,6 @@ def _add_findings(scans, report, labels, model, pixels):
             f"{some(unused)}, which a network cannot learn then. Is the number of classes right, or `first_id`?",
             count=len(unused),
         )
-    if {"train", "test"} <= set(scans):
-        for key in [key for key in scans["train"].photos if key in scans["test"].photos]:
-            one, other = (scans[split].source.name(scans[split].photos[key]) for split in ("train", "test"))
-            message = f"{one} of the training examples and {other} of the test examples have the same photo: measures "
-            message += "would be too good. Keep it in one of them."
-            report.add("duplicates", message, one)
 
 
 def _title(labels, index):
