@@ -88,6 +88,7 @@ def raiser(error):
         (lambda: TrainConfig(batch_size=0), 2, "error: --batch-size must be a whole number of at least 1. "),
         (raiser(HostLostError("give `seed`, not `step`")), 3, "error: give --seed, not `step`\n"),
         (raiser(KeyboardInterrupt()), 130, "interrupted\n"),
+        (raiser(OSError(28, "No space left on device", "out/a.png")), 2, "error: out/a.png: No space left on device."),
     ],
 )
 def test_exit_statuses(main, status, message, capsys):

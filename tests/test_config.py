@@ -139,3 +139,15 @@ def test_differences_name_part_field_and_both_values():
 def test_options_that_do_not_fit(fields, message):
     with pytest.raises(UserError, match=message):
         RunOptions(**fields)
+
+
+@pytest.mark.parametrize("values", [{"scale_jitter": -0.1}, {"colour_jitter": 1.0}, {"colour_jitter": -0.1}])
+def test_jitter_that_cannot_be(values):
+    with pytest.raises(UserError, match=f"`{next(iter(values))}` must be at least 0"):
+        TrainConfig(**values)
+
+
+def test_cached_examples_have_one_size():
+    with pytest.raises(UserError, match=r"`cache` keeps examples at one size. Received: `scale_jitter`"):
+        RunOptions(cache="folder").check_training(TrainConfig(scale_jitter=0.1))
+    RunOptions(cache="folder").check_training(TrainConfig(colour_jitter=0.1))

@@ -185,7 +185,7 @@ def test_what_flags_do_not_describe(tmp_path, monkeypatch, flags, message):
 def test_the_place_is_looked_at_first(tmp_path):
     (tmp_path / "file").touch()
     for place in (tmp_path, tmp_path / "file", tmp_path / "file/out"):
-        with pytest.raises(UserError, match="`output`"):
+        with pytest.raises(UserError, match=r"Expected a (new or empty )?folder"):
             prepare.main(["--labelme", str(tmp_path / "missing"), "--output", str(place)])
 
 

@@ -15,13 +15,12 @@ from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
-from dagan_tf.data.datasets.folder import shared_out
+from dagan_tf.data.datasets.folder import check_no_splits, shared_out
 from dagan_tf.data.description import FILE_NAME, write_classes
-from dagan_tf.data.listing import SPLITS
 from dagan_tf.data.photographs import photo_file
 from dagan_tf.data.renumbering import renumber, renumbered, sixteen_bits
 from dagan_tf.errors import StorageError, UserError
-from dagan_tf.files import replaced
+from dagan_tf.files import check_writable, replaced
 from dagan_tf.images import encode_png
 from dagan_tf.labels import LabelSpec
 
@@ -93,14 +92,10 @@ def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, pro
 
 def check_place(root):
     """Raises `UserError` unless `root` is an empty folder, or a new one where folders may be made."""
-    root = Path(root).absolute()
-    if root.exists() and not (root.is_dir() and not any(root.iterdir())):
+    root = Path(root).expanduser().absolute()
+    check_writable(root)
+    if root.exists() and any(root.iterdir()):
         raise UserError(f"Expected a new or empty folder as `output`. Received: {root}, which is not. Give another.")
-    above = next(folder for folder in root.parents if folder.exists())
-    if not (above.is_dir() and os.access(above, os.W_OK | os.X_OK)):
-        raise UserError(
-            f"Expected to write `output` in {above}. Received: no folder that lets you. Give another place."
-        )
 
 
 def validation_names(names, share):
@@ -111,12 +106,7 @@ def validation_names(names, share):
     """
     if len(names) < 2:
         raise UserError(f"`val_share` needs two pictures or more. Received: {len(names)}. Leave it out.")
-    splits = {name.split("/")[0] for name in names if "/" in name} & {"train", "training", *SPLITS["test"]}
-    if splits:
-        raise UserError(
-            f"`val_share` is for pictures without splits. Received: folders named {', '.join(sorted(splits))}. Leave "
-            "it out, or move the pictures."
-        )
+    check_no_splits(names, "val_share")
     return set(shared_out(names, share, "test"))
 
 

@@ -109,11 +109,11 @@ def begin(config, path=None):
         raise UserError("Several hosts need the same run folder, on a disk that all of them see: give `run_dir`.")
     name = config.data.dataset if config.data else "run"
     run = Run(path or f"runs/{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    check_writable(run.path)
     if run.exists:
         raise UserError(
             f"{run.path} holds a run already. Continue it with `resume` {run.path}, or give another `run_dir`."
         )
-    check_writable(run.path)
     return run
 
 

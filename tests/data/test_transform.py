@@ -43,3 +43,44 @@ def test_label_image_and_instance_are_cropped_and_flipped_alike():
     assert {mirrored for _, mirrored in seen} == {False, True}
     assert min(first for first, _ in seen) // 24 == 0
     assert max(first for first, _ in seen) // 24 == 4
+
+
+def test_scale_jitter_draws_how_much_is_cropped_from():
+    """With all of the room, the crop is that of a plain resize to the drawn size."""
+    pixel = np.arange(12 * 24, dtype=np.int32).reshape(12, 24)
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        load = load_size(SIZE, 1.5 * (1 + 0.4 * rng.random()))
+        top, left = (int(rng.integers(room + 1)) for room in np.subtract(load, SIZE))
+        whole = np.asarray(Image.fromarray(pixel).resize(load[::-1], Image.Resampling.NEAREST))
+        expected = whole[top : top + SIZE[0], left : left + SIZE[1]]
+        options = {"load_scale": 1.5, "scale_jitter": 0.4, "rng": np.random.default_rng(seed)}
+        np.testing.assert_array_equal(transform({"label": pixel}, SIZE, **options)["label"], expected)
+
+
+def test_colour_jitter_is_brightness_contrast_and_saturation():
+    """Against the definitions, on float64: black, the mean grey, and each pixel's grey are what colours move from."""
+    image = np.random.default_rng(0).integers(60, 190, (*SIZE, 3), np.uint8)
+    example = {"label": image[..., 0], "image": image}
+    found = transform(example, SIZE, colour_jitter=0.2, rng=np.random.default_rng(3))
+    rng = np.random.default_rng(3)
+    for _ in SIZE:  # the crop has no room, and still draws
+        rng.integers(1)
+    brightness, contrast, saturation = rng.uniform(0.8, 1.2, 3)
+    weights = np.array([0.299, 0.587, 0.114])
+    expected = image * brightness
+    grey = np.rint((expected @ weights).mean())
+    expected = grey + contrast * (expected - grey)
+    grey = (expected @ weights)[..., None]
+    expected = grey + saturation * (expected - grey)
+    assert np.abs(found["image"] - expected).max() <= 4  # levels are rounded three times
+    assert np.abs(found["image"].astype(int) - image).max() > 4
+    np.testing.assert_array_equal(found["label"], example["label"])
+
+
+def test_evaluation_knows_no_jitter():
+    source = Examples(1, 12, 24)
+    plain = transform(source[0], SIZE)
+    jittered = transform(source[0], SIZE, scale_jitter=0.5, colour_jitter=0.5)
+    for key, value in plain.items():
+        np.testing.assert_array_equal(jittered[key], value)

@@ -30,14 +30,17 @@ NAMES = {
 def open_split(data, labels, *, split, size, seed):
     """The pairs of one split, or `None` where nothing is kept to validate with; `size` and `seed` are not used."""
     data = located(data)
-    if data.val_label_dir:
-        folders = FOLDERS if split == "train" else VALIDATION_FOLDERS
-        return FolderSource(*(getattr(data, name) for name in folders), spec=labels)
+    chosen = "val_label_dir" if data.val_label_dir else "val_share" if data.val_share else None
+    folders = VALIDATION_FOLDERS if data.val_label_dir and split == "test" else FOLDERS
 
     def choose(names):
-        return split_names(names, split) if _has_splits(names) else shared_out(names, data.val_share, split)
+        if chosen and folders is FOLDERS:
+            check_no_splits(names, chosen)
+        if chosen == "val_label_dir":
+            return names
+        return shared_out(names, data.val_share, split) if chosen else split_names(names, split)
 
-    source = FolderSource(*(getattr(data, name) for name in FOLDERS), spec=labels, choose=choose)
+    source = FolderSource(*(getattr(data, name) for name in folders), spec=labels, choose=choose)
     if split == "train" and not len(source):
         raise UserError(f"Expected pairs to train on in {data.label_dir}. Received: pairs to validate with alone.")
     return source if len(source) else None
@@ -84,9 +87,15 @@ def shared_out(names, share, split):
     return [name for name in names if (name in kept) == (split == "test")]
 
 
-def _has_splits(names):
+def check_no_splits(names, field):
+    """Raises `UserError` where names lie in sub-folders of splits, and a field says what is to validate with, too."""
     known = {folder for folders in SPLITS.values() for folder in folders}
-    return any(name.split("/")[0].lower() in known for name in names if "/" in name)
+    splits = {first for name in names if "/" in name and (first := name.split("/")[0]).lower() in known}
+    if splits:
+        raise UserError(
+            f"`{field}` is for pictures without splits. Received: folders named {', '.join(sorted(splits))}. Leave out "
+            f"`{field}`, or move the pictures."
+        )
 
 
 def _folders(root):

@@ -114,6 +114,15 @@ def test_data_is_described_in_one_way(fields, message):
         DataConfig("folder", label_dir="a", image_dir="b", **fields)
 
 
+def test_splits_are_said_once(tmp_path):
+    write(tmp_path, "train/a", "val/b")
+    write(tmp_path / "other", "c")
+    val = {"val_label_dir": str(tmp_path / "other/labels"), "val_image_dir": str(tmp_path / "other/images")}
+    for field, fields in (("val_share", {"val_share": 0.5}), ("val_label_dir", val)):
+        with pytest.raises(UserError, match=f"`{field}` is for pictures without splits. Received: folders.*train, val"):
+            opened(**pairs(tmp_path, **fields))
+
+
 def test_only_pairs_to_validate_with_are_no_data_to_train_on(tmp_path):
     write(tmp_path, "val/a")
     with pytest.raises(UserError, match="pairs to validate with alone"):
