@@ -30,20 +30,34 @@ NAMES = {
 def open_split(data, labels, *, split, size, seed):
     """The pairs of one split, or `None` where nothing is kept to validate with; `size` and `seed` are not used."""
     data = located(data)
-    chosen = "val_label_dir" if data.val_label_dir else "val_share" if data.val_share else None
-    folders = VALIDATION_FOLDERS if data.val_label_dir and split == "test" else FOLDERS
-
-    def choose(names):
-        if chosen and folders is FOLDERS:
-            check_no_splits(names, chosen)
-        if chosen == "val_label_dir":
-            return names
-        return shared_out(names, data.val_share, split) if chosen else split_names(names, split)
-
-    source = FolderSource(*(getattr(data, name) for name in folders), spec=labels, choose=choose)
+    folders = folders_of_split(data, split)
+    source = FolderSource(*folders, spec=labels, choose=lambda names: names_of_split(names, data, split))
     if split == "train" and not len(source):
         raise UserError(f"Expected pairs to train on in {data.label_dir}. Received: pairs to validate with alone.")
     return source if len(source) else None
+
+
+def folders_of_split(data, split):
+    """The folders of label maps, photos and instance maps (or `None`) in which a split's files lie, of a `located`."""
+    fields = VALIDATION_FOLDERS if data.val_label_dir and split == "test" else FOLDERS
+    return [getattr(data, name) for name in fields]
+
+
+def names_of_split(names, data, split):
+    """Those of the names in the folders of a split (see `folders_of_split`) that belong to it, in their order.
+
+    Raises:
+        UserError: sub-folders are splits, and a field of `data` says what is to validate with, too; or some names lie
+            in such sub-folders, and others do not.
+    """
+    if data.val_label_dir:
+        if split == "train":
+            check_no_splits(names, "val_label_dir")
+        return list(names)
+    if data.val_share:
+        check_no_splits(names, "val_share")
+        return shared_out(names, data.val_share, split)
+    return split_names(names, split)
 
 
 def located(data):

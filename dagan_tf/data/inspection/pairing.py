@@ -1,11 +1,10 @@
 """The splits of a data set as a check opens them: files without a partner are findings, the other pairs are read."""
 
 from dagan_tf.data.datasets import open_source
-from dagan_tf.data.datasets.folder import located, shared_out
+from dagan_tf.data.datasets.folder import folders_of_split, located, names_of_split
 from dagan_tf.data.folder import FileSource
-from dagan_tf.data.listing import INSTANCE, LABEL, PHOTO, SPLITS, find_files, pair, split_names
+from dagan_tf.data.listing import INSTANCE, LABEL, PHOTO, find_files, pair
 from dagan_tf.data.reading import read_ids
-from dagan_tf.data_config import FOLDERS, VALIDATION_FOLDERS
 from dagan_tf.errors import UserError
 
 SPLIT_NAMES = ("train", "test")
@@ -51,8 +50,7 @@ def open_splits(data, labels, size, report):
 
 def _own_pairs(data, labels, split, report):
     """The pairs of one split of one's own folders, `None` where it has none."""
-    names = FOLDERS if split == "train" or not data.val_label_dir else VALIDATION_FOLDERS
-    folders = dict(zip((LABEL, PHOTO, INSTANCE), (getattr(data, name) for name in names), strict=True))
+    folders = dict(zip((LABEL, PHOTO, INSTANCE), folders_of_split(data, split), strict=True))
     files = {LABEL: find_files(folders.pop(LABEL), LABEL)}
     for role, folder in folders.items():
         if folder:
@@ -61,8 +59,7 @@ def _own_pairs(data, labels, split, report):
         for role in list(files)[1:]:
             _report_unpaired(files[LABEL], files[role], role, report)
     whole = [name for name in files[LABEL] if all(name in found for found in files.values())]
-    if not data.val_label_dir:
-        whole = _of_split(whole, split, data.val_share)
+    whole = names_of_split(whole, data, split)
     lists = [[files[role][name] for name in whole] if role in files else None for role in (LABEL, PHOTO, INSTANCE)]
     if not whole:
         return None
@@ -75,10 +72,3 @@ def _report_unpaired(labels, others, role, report):
     except UserError as error:
         alone = [labels.get(name) or others[name] for name in sorted(labels.keys() ^ others.keys())]
         report.add("unpaired", str(error), *alone, count=len(alone))
-
-
-def _of_split(names, split, share):
-    known = {folder for folders in SPLITS.values() for folder in folders}
-    if any("/" in name and name.split("/")[0].lower() in known for name in names):
-        return split_names(names, split)
-    return shared_out(names, share, split)
