@@ -164,7 +164,7 @@ def set_pixel_limit(options):
     """Sets how many pixels a picture file may have, of the `RunOptions` that were given; takes it out of them."""
     from dagan_tf.data.decoding import set_pixel_limit
 
-    set_pixel_limit(options.pop("max_pixels", RunOptions.max_pixels))
+    set_pixel_limit(RunOptions(max_pixels=options.pop("max_pixels", RunOptions.max_pixels)).max_pixels)
 
 
 def add_checkpoint_flag(parser):

@@ -141,6 +141,11 @@ class TrainConfig(Config):
             )
 
     @property
+    def perceptual_file(self):
+        """The path of the VGG19 weights, where they are a file's, else `None`."""
+        return None if self.perceptual in ("imagenet", "off") else self.perceptual
+
+    @property
     def total_epochs(self):
         """Constant and decaying epochs together."""
         return self.epochs + self.decay_epochs
@@ -225,14 +230,18 @@ class RunConfig(Config):
     def without_locations(self):
         """Every field that decides numbers: a dictionary of "model.image_size" and the like to JSON values.
 
-        It leaves out where data lies, which may be another place on another host, or when a run goes on.
+        It leaves out where data and weights lie, which may be another place on another host, or when a run goes on,
+        and the names of classes.
         """
-        return {
+        fields = {
             f"{part}.{name}": value
             for part, values in self.to_dict().items()
             for name, value in (values or {}).items()
-            if name not in LOCATIONS
+            if name not in (*LOCATIONS, "class_names")
         }
+        if self.train.perceptual_file:
+            fields["train.perceptual"] = "a file"
+        return fields
 
     def differences(self, other):
         """The fields in which another run differs: a list of `(part.field, this value, the other's value)`.
@@ -241,4 +250,6 @@ class RunConfig(Config):
         """
         mine, theirs = self.without_locations(), other.without_locations()
         found = [(name, mine.get(name), theirs.get(name)) for name in {**mine, **theirs}]
-        return [(name, old, new) for name, old, new in found if old != new]
+        # By colours label maps in colours are read; a run that had none of them has grey ones.
+        plain = {"labels.palette"} if not (self.labels.palette and other.labels.palette) else set()
+        return [(name, old, new) for name, old, new in found if old != new and name not in plain]

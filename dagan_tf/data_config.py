@@ -120,6 +120,8 @@ class DataConfig(Config):
             raise UserError(
                 "`val_label_dir` and `val_image_dir` belong together. Received: one of them. Give both, or neither."
             )
+        if self.val_instance_dir and not self.val_label_dir:
+            raise UserError("`val_instance_dir` belongs to `val_label_dir`. Received: none of that. Give both.")
         if self.val_label_dir and self.val_share:
             raise UserError("`val_share` is for data without `val_label_dir`. Received: both. Leave out one.")
 

@@ -47,6 +47,7 @@ def parser():
     what = "with which files are calibrated and measured (default: the run's data)"
     maps.add_argument("--labels", metavar="FOLDER", help=f"label maps {what}")
     maps.add_argument("--instances", metavar="FOLDER", help="their instance maps, if the model reads edges")
+    result.add_fields("how their files are read", RunOptions, ["max_pixels"])
     maps.add_argument("--data-dir", metavar="FOLDER", help="where the facades of the run are now, if they moved")
     return result
 
@@ -74,7 +75,9 @@ def main(argv=None):
     if run.is_file():
         raise UserError(f"Expected a run folder, or a checkpoint in it. Received: the file {run}. Give its run.")
     loaded = load_generator(run, arguments.checkpoint)
-    fields = {**cli.given(arguments, ModelConfig), **cli.given(arguments, RunOptions)}
+    options = cli.given(arguments, RunOptions)
+    cli.set_pixel_limit(options)
+    fields = {**cli.given(arguments, ModelConfig), **options}
     generator = loaded.generator.folded(arguments.precision, **fields)
     size = generator.config.image_size
     print(

@@ -60,18 +60,19 @@ def main(argv=None):
     config = loaded.generator.config
     if config.use_instance_edges and not arguments.instances:
         raise UserError("This model reads instance edges: give `instances` beside `labels`.")
-    source, paths = open_label_files(arguments.labels, arguments.instances, loaded.labels, arguments.output)
+    source, paths, unlisted = open_label_files(arguments.labels, arguments.instances, loaded.labels, arguments.output)
     wanted = [i for i, path in enumerate(paths) if not (arguments.skip_existing and path.exists())]
-    failures = {}
+    failures = []
     if wanted:
         failures = draw(
             loaded.generator, source.subset(wanted), [paths[i] for i in wanted], arguments.batch_size, arguments.output
         )
-    return report(config.image_size, len(wanted), len(paths) - len(wanted), failures, arguments.output)
+    made, there = len(wanted) - len(failures), len(paths) - len(wanted)
+    return report(config.image_size, made, there, [*unlisted, *failures], arguments.output)
 
 
 def draw(generator, source, paths, batch_size, output):
-    """Draws a picture of each example and writes it; returns the messages of those that cannot be read, by index."""
+    """Draws a picture of each example and writes it; returns the messages of those that cannot be read, a list."""
     import keras
 
     from dagan_tf.data.pipeline import Pipeline
@@ -91,18 +92,18 @@ def draw(generator, source, paths, batch_size, output):
     except KeyboardInterrupt:
         print(f"\nThe pictures made so far are in {output}; --skip-existing goes on with the others", file=sys.stderr)
         raise
-    return lenient.failures
+    return [lenient.failures[index] for index in sorted(lenient.failures)]
 
 
-def report(size, wanted, skipped, failures, output):
+def report(size, made, skipped, failures, output):
     """Prints what was made and what was not; returns the exit status."""
-    made = wanted - len(failures)
     there = f" ({skipped} more were there already)" if skipped else ""
     print(f"{made} pictures of {size[0]}x{size[1]} (height x width) are in {output}{there}")
-    for message in failures.values():
+    for message in failures:
         print(f"error: {message}", file=sys.stderr)
     if failures:
-        print(f"{len(failures)} of {wanted} label maps could not be read and have no picture", file=sys.stderr)
+        total = made + skipped + len(failures)
+        print(f"{len(failures)} of {total} label maps could not be read and have no picture", file=sys.stderr)
     return INCOMPLETE if failures else 0
 
 

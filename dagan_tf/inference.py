@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from dagan_tf.data.folder import FileSource
-from dagan_tf.data.listing import ENDINGS, INSTANCE, LABEL, find_files, pair
+from dagan_tf.data.listing import ENDINGS, INSTANCE, LABEL, find_files
 from dagan_tf.errors import UserError
 from dagan_tf.files import check_writable
 from dagan_tf.images import to_uint8
@@ -111,33 +111,38 @@ def open_label_files(labels, instances, spec, output):
             picture's own path, which ends in .png.
 
     Returns:
-        `(source, paths)`: a `FileSource`, and the picture's path for each of its examples.
+        `(source, paths, failures)`: a `FileSource`, the picture's path for each of its examples, and the messages of
+        label maps that can have none: links to nothing, or without their instance map.
 
     Raises:
-        UserError: there are no label files, their instance maps are others, pictures would replace them or each other,
-            or `output` cannot be written.
+        UserError: there are no label files, pictures would replace them or each other, or `output` cannot be written.
     """
     output = pathlib.Path(output).expanduser()
     given = [pathlib.Path(path).expanduser() for path in _listed(labels)]
-    files = _files(given, LABEL)
-    paths = _picture_paths(given, files.values(), output)
+    failures = {}
+    files = _files(given, LABEL, failures)
     maps = [pathlib.Path(path).expanduser() for path in _listed(instances or [])]
-    others = _instances(files, maps) if maps else None
+    others = _instances(files, maps, failures) if maps else None
+    paths = _picture_paths(given, list(files.values()), output)
     _check_output(output, paths, [*given, *maps])
-    return FileSource(list(files.values()), None, others, spec=spec), paths
+    return FileSource(list(files.values()), None, others, spec=spec), paths, list(failures.values())
 
 
 def _listed(paths):
     return list(paths) if isinstance(paths, list | tuple) else [paths]
 
 
-def _files(given, role):
-    """The files of some paths, of files or folders, by the name under which they pair."""
+def _files(given, role, failures):
+    """The files of some paths, of files or folders, by the name under which they pair; see `find_files`."""
     files = {}
     for path in given:
         if not path.exists():
             raise UserError(f"Expected a {role} or a folder of them at {path}. There is nothing: check the path.")
-        found = find_files(path, role) if path.is_dir() else {path.stem.removesuffix(ENDINGS[role]): path}
+        found = (
+            find_files(path, role, failures=failures)
+            if path.is_dir()
+            else {path.stem.removesuffix(ENDINGS[role]): path}
+        )
         for name, file in found.items():
             if name in files:
                 raise UserError(
@@ -150,18 +155,27 @@ def _files(given, role):
 
 def _picture_paths(given, files, output):
     """Where the picture of each label file goes: by its path below the folder that was given, or by its name."""
-    if len(given) == 1 and given[0].is_file() and output.suffix.lower() == ".png" and not output.is_dir():
+    if output.suffix.lower() == ".png" and not output.is_dir():
+        if len(files) > 1:
+            raise UserError(f"Expected a folder as `output` of {len(files)} pictures. Received: {output}, one picture.")
         return [output]
     roots = [path for path in given if path.is_dir()]
     names = [next((f.relative_to(root) for root in roots if f.is_relative_to(root)), f.name) for f in files]
     return [(output / name).with_name(f"{pathlib.Path(name).stem}.png") for name in names]
 
 
-def _instances(files, maps):
-    """The instance maps in the order of the label files: paired by name, or one for one where both are files."""
-    if len(maps) == len(files) and all(path.is_file() for path in maps):
-        return maps
-    return pair(files, _files(maps, INSTANCE), INSTANCE)
+def _instances(files, maps, failures):
+    """The instance maps in the order of the label files, paired by name, which is free where there is one of each.
+
+    Label files without one are taken out.
+    """
+    found = _files(maps, INSTANCE, failures)
+    if len(files) == len(found) == 1:
+        return list(found.values())
+    for name in [name for name in files if name not in found]:
+        failures[files[name]] = f"{files[name]}: expected an instance map of the same name. Received: none. Add it."
+        del files[name]
+    return [found[name] for name in files]
 
 
 def _check_output(output, paths, given):

@@ -10,6 +10,7 @@ ROOT is new or empty and gets labels/, images/, instances/ (where there are any)
 import argparse
 import shlex
 import sys
+from pathlib import Path
 
 from dagan_tf import cli
 from dagan_tf.config import RunOptions
@@ -28,7 +29,10 @@ def parser():
         "--instance-dir", metavar="FOLDER", help="with --label-dir: instance maps; or --coco makes them"
     )
     source.add_argument(
-        "--classes", metavar="FILE", help="classes as dataset.json, or a table in CSV: id,name,r,g,b (default: found)"
+        "--classes",
+        metavar="FILE",
+        help="classes as dataset.json, or a table in CSV: id,name,r,g,b (default: a dataset.json in or beside "
+        "--label-dir, else what occurs)",
     )
     source.add_argument("--unknown-id", type=int, metavar="N", help="the id that means unlabelled")
     result.add_argument("--output", metavar="ROOT", required=True, help="folder to make")
@@ -59,21 +63,24 @@ def open_source(labelme, coco, label_dir, image_dir, instance_dir, classes, unkn
         raise UserError("`instance_dir` belongs to `label_dir` without `coco`. Leave it out.")
     from dagan_tf.data.annotations.coco import CocoFile
     from dagan_tf.data.annotations.labelme import LabelMeFolder
-    from dagan_tf.data.description import read_rows
+    from dagan_tf.data.description import GUESS, find_classes, read_rows
     from dagan_tf.data.label_folder import LabelFolder
 
-    rows, declared = read_rows(classes) if classes else (None, None)
+    if label_dir and not classes:
+        classes = find_classes(label_dir, Path(label_dir).parent)
+    rows, declared = read_rows(classes) if classes else (None, GUESS)
     unknown_id = declared if unknown_id is None else unknown_id
     if label_dir:
         objects = CocoFile(coco, image_dir) if coco else None
         return LabelFolder(label_dir, image_dir, instance_dir, coco=objects, rows=rows), unknown_id
-    if unknown_id is not None and unknown_id not in [row.id for row in rows or ()]:
+    named = None if unknown_id == GUESS else unknown_id
+    if named is not None and named not in [row.id for row in rows or ()]:
         raise UserError(
             "`unknown_id` must be a class of `classes`, or an id in label maps. Correct it, or leave it out."
         )
     if labelme:
-        return LabelMeFolder(labelme, rows, unknown_id), unknown_id
-    return CocoFile(coco, image_dir, rows, unknown_id), unknown_id
+        return LabelMeFolder(labelme, rows, named), unknown_id
+    return CocoFile(coco, image_dir, rows, named), unknown_id
 
 
 def report(done, root):

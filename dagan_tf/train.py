@@ -83,7 +83,11 @@ def start(arguments):
     from dagan_tf.runs.session import train
 
     verbose = 1 if sys.stdout.isatty() else 2
-    return report(run, train(config, run, bool(arguments.resume), options, distribution, verbose))
+
+    def warn(text):
+        print(f"warning: {cli.with_flags(text, parser().flags())}", file=sys.stderr, flush=True)
+
+    return report(run, train(config, run, bool(arguments.resume), options, distribution, verbose, warn))
 
 
 def show(config):

@@ -39,7 +39,7 @@ def maps(tmp_path):
 
 def test_pictures_come_in_order_through_one_trace(maps, tmp_path):
     generator = Grey()
-    source, paths = open_label_files(maps, None, SPEC, tmp_path / "out")
+    source, paths, _ = open_label_files(maps, None, SPEC, tmp_path / "out")
     images = list(pictures(generator, Pipeline(source, (32, 32), 2, training=False)))
     assert [path.stem for path in paths] == [*"01234"]
     assert generator.batches == [{"label": [None, 32, 32]}]  # though batches have two, two and one
@@ -63,13 +63,13 @@ def test_maps_of_any_integers_and_one_by_one():
 
 def test_a_file_that_cannot_be_read_is_named(maps, tmp_path):
     Image.fromarray(np.full((8, 8), 9, "uint8")).save(maps / "3.png")
-    source, _ = open_label_files(maps, None, SPEC, tmp_path / "out")
+    source, *_ = open_label_files(maps, None, SPEC, tmp_path / "out")
     with pytest.raises(UserError, match=r"3\.png.*id 9"):
         list(pictures(Grey(), Pipeline(source, (32, 32), 2, training=False)))
 
 
 def test_one_file_with_its_instances(maps, tmp_path):
-    source, paths = open_label_files(maps / "2.png", maps / "3.png", SPEC, tmp_path / "out")
+    source, paths, _ = open_label_files(maps / "2.png", maps / "3.png", SPEC, tmp_path / "out")
     assert [path.name for path in paths] == ["2.png"]
     assert len(source) == 1
     assert (source[0]["label"][0, 0], source[0]["instance"][0, 0]) == (2, 3)
@@ -77,7 +77,7 @@ def test_one_file_with_its_instances(maps, tmp_path):
 
 def test_the_home_folder(maps, tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    source, paths = open_label_files("~/maps", None, SPEC, "~/out")
+    source, paths, _ = open_label_files("~/maps", None, SPEC, "~/out")
     assert (len(source), paths[0]) == (5, tmp_path / "out/0.png")
 
 
@@ -97,9 +97,9 @@ def test_pictures_never_replace_maps(maps, tmp_path, labels, output):
 
 def test_names_of_pictures(maps, tmp_path):
     shutil.copy(maps / "1.png", maps / "a.b_gtFine_labelIds.png")
-    _, paths = open_label_files([maps / "a.b_gtFine_labelIds.png", maps / "2.png"], None, SPEC, tmp_path / "out")
+    _, paths, _ = open_label_files([maps / "a.b_gtFine_labelIds.png", maps / "2.png"], None, SPEC, tmp_path / "out")
     assert [path.name for path in paths] == ["a.b_gtFine_labelIds.png", "2.png"]
-    _, paths = open_label_files(maps / "2.png", None, SPEC, tmp_path / "new/two.png")
+    _, paths, _ = open_label_files(maps / "2.png", None, SPEC, tmp_path / "new/two.png")
     assert paths == [tmp_path / "new/two.png"]
     shutil.copy(maps / "1.png", maps / "deep" / "2.png")
     with pytest.raises(UserError, match=r"different names.*maps/2\.png and .*deep/2\.png"):
@@ -107,11 +107,16 @@ def test_names_of_pictures(maps, tmp_path):
 
 
 def test_instance_maps_of_several_files(maps, tmp_path):
-    labels, instances = [maps / "1.png", maps / "2.png"], [maps / "3.png", maps / "0.png"]
-    source, _ = open_label_files(labels, instances, SPEC, tmp_path / "out")
-    assert [source[i]["instance"][0, 0] for i in range(2)] == [3, 0]
-    with pytest.raises(UserError, match="2 label maps without instance map"):
-        open_label_files(labels, maps / "deep", SPEC, tmp_path / "out")
+    for name, value in (("2.png", 7), ("1.png", 9)):
+        (tmp_path / "instances").mkdir(exist_ok=True)
+        Image.fromarray(np.full((40, 48), value, "uint8")).save(tmp_path / "instances" / name)
+    labels, instances = [maps / "1.png", maps / "2.png"], sorted((tmp_path / "instances").iterdir())[::-1]
+    source, *_ = open_label_files(labels, instances, SPEC, tmp_path / "out")
+    assert [source[i]["instance"][0, 0] for i in range(2)] == [9, 7]  # by name, in whatever order they are given
+    source, paths, failures = open_label_files(labels, [instances[0], maps / "3.png"], SPEC, tmp_path / "out")
+    assert [path.name for path in paths] == ["2.png"]
+    assert failures == [f"{labels[0]}: expected an instance map of the same name. Received: none. Add it."]
+    assert len(open_label_files(labels, maps / "deep", SPEC, tmp_path / "out")[2]) == 2
 
 
 def test_a_picture_does_not_replace_its_map(maps, tmp_path):
@@ -128,9 +133,21 @@ def test_an_output_that_cannot_be_is_refused_before_anything_is_drawn(maps, tmp_
             open_label_files(maps, None, SPEC, output)
 
 
+def test_links_to_nothing_are_failures_and_no_more(maps, tmp_path):
+    (maps / "9.png").symlink_to("gone.png")
+    source, paths, failures = open_label_files(maps, None, SPEC, tmp_path / "out")
+    assert len(source) == len(paths) == 5
+    assert "a link to gone.png, where there is nothing" in failures[0]
+
+
+def test_one_picture_cannot_be_two(maps, tmp_path):
+    with pytest.raises(UserError, match=r"Expected a folder as `output` of 5 pictures. Received: .*out\.png"):
+        open_label_files(maps, None, SPEC, tmp_path / "out.png")
+
+
 def test_a_lenient_source_names_what_it_could_not_read(maps, tmp_path):
     Image.fromarray(np.full((8, 8), 9, "uint8")).save(maps / "3.png")
-    source, _ = open_label_files(maps, None, SPEC, tmp_path / "out")
+    source, *_ = open_label_files(maps, None, SPEC, tmp_path / "out")
     lenient = Lenient(source)
     images = list(pictures(Grey(), Pipeline(lenient, (32, 32), 2, training=False)))
     assert len(images) == 5

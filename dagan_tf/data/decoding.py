@@ -24,6 +24,8 @@ PHOTO_MODES = ("1", "L", "LA", "P", "PA", "RGB", "RGBA", "RGBX", "CMYK", "YCbCr"
 DEEP_MODES = ("I", "I;16", "I;16B", "I;16L")
 SPREAD = {"L;2": 85, "L;4": 17}
 """By what PIL multiplies grey values of 2 and 4 bits, so that they lie in 0..255."""
+PHOTOMETRIC, FILL_ORDER = 262, 266
+"""Tags of a TIFF file: whether 0 is white (0) or black (1), and in which order bits lie in a byte."""
 SIDEWAYS = (5, 6, 7, 8)
 """Values of the EXIF orientation that swap width and height."""
 
@@ -116,7 +118,7 @@ def _opened(path, role, header=False):
     except Exception as error:  # PIL's readers raise errors of all kinds for damaged files
         raise UserError(
             f"{path}: expected a whole picture file ({role}). Received: {error or type(error).__name__}. The file may "
-            "be cut off, damaged, or no picture: copy it again, or remove it."
+            "be cut off, damaged, of a rare kind, or no picture: copy it again, save it as PNG, or remove it."
         ) from error
 
 
@@ -143,6 +145,12 @@ def _check_form(picture, path, role):
         raise UserError(
             f"{path}: a {role} must be of a format that keeps every id: PNG, TIFF, BMP or NPY. Received: {kind}, which "
             "changes pixels, also after it was converted. Make it anew from the original."
+        )
+    if picture.format == "TIFF" and (picture.tag_v2.get(PHOTOMETRIC) == 0 or picture.tag_v2.get(FILL_ORDER) == 2):
+        # PIL would turn ids round, to show what is to be white as white, or spread bits of another order.
+        raise UserError(
+            f"{path}: a TIFF file of ids must have black as 0, and its bits in the usual order. Received: white as 0 "
+            "(PhotometricInterpretation 0), or FillOrder 2. Save it again as BlackIsZero, or as PNG."
         )
     # PIL has no mode for these and would keep the upper 8 bits alone.
     deep_colours = picture.mode not in ID_MODES and "16" in _packing(picture)

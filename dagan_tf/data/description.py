@@ -15,6 +15,8 @@ from dagan_tf.labels import LabelSpec
 
 FILE_NAME = "dataset.json"
 COLUMNS, COLOURS = ("id", "name"), ("r", "g", "b")
+GUESS = "guess"
+"""In the place of an unknown id: nobody said whether there is one; an id apart from the others is taken for it."""
 EXAMPLE = '{"classes": [{"id": 0, "name": "road", "colour": [128, 64, 128]}], "unknown_id": null}'
 
 
@@ -32,7 +34,7 @@ def read_classes(path):
 
     Args:
         path: a file as `read_rows` takes it. Its ids count up without gaps; one id apart from the others, such as 255,
-            stands for unlabelled, unless `unknown_id` in the file names another.
+            stands for unlabelled, unless `unknown_id` in the file names another, or is null: then there is none.
 
     Raises:
         UserError: as `read_rows`, or the ids have gaps.
@@ -59,7 +61,8 @@ def read_rows(path):
             spaces around values do not count, and other columns are ignored.
 
     Returns:
-        (tuple of `ClassRow` in the order of the file, the id that the file says means unlabelled or None).
+        (tuple of `ClassRow` in the order of the file, the id that the file says means unlabelled: None, there is none;
+        `GUESS`, it does not say).
 
     Raises:
         UserError: the file cannot be read, is empty or malformed; an id, a name or, in a table, a colour occurs twice;
@@ -67,7 +70,7 @@ def read_rows(path):
             (in JSON: which class) are named.
     """
     path = Path(path)
-    entries, unknown_id = _json_entries(path) if path.suffix.lower() == ".json" else (_table_entries(path), None)
+    entries, unknown_id = _json_entries(path) if path.suffix.lower() == ".json" else (_table_entries(path), GUESS)
     if not entries:
         raise UserError(f"{path}: expected at least one class. Received: none. Add a class, as in {EXAMPLE}.")
     rows = [_row(where, values) for where, values in entries]
@@ -76,7 +79,7 @@ def read_rows(path):
         # A table is there to read label maps in colours by; dataset.json may say how classes are drawn, and no more.
         repeats = what == "colour" and path.suffix.lower() == ".json"
         _check_column(places, [getattr(row, what) for row in rows], what, repeats)
-    if unknown_id is not None and unknown_id not in [row.id for row in rows]:
+    if unknown_id not in (None, GUESS) and unknown_id not in [row.id for row in rows]:
         raise UserError(f"{path}: unknown_id must be the id of a class. Received: {unknown_id!r}. Add that class.")
     return tuple(rows), unknown_id
 
@@ -107,14 +110,14 @@ def find_classes(*folders):
     return next((path for path in paths if path.is_file()), None)
 
 
-def split_ids(ids, unknown_id=None):
+def split_ids(ids, unknown_id=GUESS):
     """Ids as (a sorted list of those that count up, the one that means unlabelled or None).
 
-    Without `unknown_id`, an id is taken for it where the others count up without gaps only when it is left out: the
-    highest, such as 255, or else the lowest.
+    With `GUESS` as `unknown_id`, an id is taken for it where the others count up without gaps only when it is left
+    out: the highest, such as 255, or else the lowest.
     """
     ids = sorted(ids)
-    if unknown_id is not None:
+    if unknown_id != GUESS:
         return [i for i in ids if i != unknown_id], unknown_id
     for apart in (None, ids[-1], ids[0]):
         known = [i for i in ids if i != apart]
@@ -180,7 +183,7 @@ def _json_entries(path):
         colour = entry.get("colour", entry.get("color"))
         where = f"{path}, class {number} of {len(classes)}"
         entries.append((where, {"id": entry.get("id"), "name": entry.get("name"), "colour": colour}))
-    return entries, value.get("unknown_id")
+    return entries, value.get("unknown_id", GUESS)
 
 
 def _table_entries(path):

@@ -1,12 +1,12 @@
 """Label maps merged from a file for each part of a face, and photos brought to the size of their masks."""
 
 import hashlib
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from dagan_tf.data.decoding import read_photo
+from dagan_tf.data.decoding import read_map, read_photo, read_size
+from dagan_tf.data.listing import LABEL, PHOTO, walk
 from dagan_tf.data.unpacked import PairsSource
 from dagan_tf.errors import UserError
 from dagan_tf.presets.celebamask_hq import LABELS
@@ -25,9 +25,9 @@ def find_parts(folder):
         UserError: there are no such files, or one is called otherwise.
     """
     faces = {}
-    for path in Path(folder).rglob("*.png"):
+    for path in walk(folder):
         number, _, part = path.stem.partition("_")
-        if path.name.startswith("."):
+        if path.suffix.lower() != ".png":
             continue
         if not number.isdecimal() or part not in CLASSES:
             raise UserError(
@@ -46,8 +46,7 @@ class SizedSource(PairsSource):
 
     def _photo(self, index):
         photo, path = read_photo(self.photos[index]), self.name(index)
-        with Image.open(path) as mask:
-            size = mask.size
+        size = read_size(path, LABEL)[::-1]
         height, width = photo.shape[:2]
         if (width, height) == size:
             return photo
@@ -71,6 +70,10 @@ class PartsSource(SizedSource):
         super().__init__([paths[0] for paths in parts], images, spec=spec, names=names)
         self._parts = parts
 
+    def all_files(self, index):
+        """Every file of a face, all of its parts, too: a list of (role, path)."""
+        return [*((LABEL, path) for path in self._parts[index]), (PHOTO, self.photos[index])]
+
     def subset(self, indices):
         """The source of some of the faces, in the order of their indices."""
         result = super().subset(indices)
@@ -88,10 +91,20 @@ class PartsSource(SizedSource):
     def _label(self, index):
         label = None
         for path in self._parts[index]:
-            part = read_photo(path).any(axis=-1)  # the files are black and white, some of them with three channels
+            part = _read_part(path)
             if label is None:
                 label = np.zeros(part.shape, np.uint8)
             if part.shape != label.shape:
                 raise UserError(f"Expected masks of one size for a face. Received: another at {path}. Copy it again.")
             label[part] = CLASSES[path.stem.partition("_")[2]]
         return label
+
+
+def _read_part(path):
+    """Where a part is, (h, w) bool: the file is black and white, with one channel or with three."""
+    pixels, _ = read_map(path, LABEL)
+    part = pixels.any(axis=-1) if pixels.ndim == 3 else pixels != 0
+    values = np.unique(pixels)
+    if len(values) > 2 or values[0] != 0:
+        raise UserError(f"{path}: expected a black and white mask. Received: levels {values[:5]}. Copy it again.")
+    return part

@@ -49,6 +49,10 @@ class FileSource:
         """The files of an example by role (see `dagan_tf.data.listing`): a dictionary of paths."""
         return {role: Path(paths[index]) for role, paths in self._paths.items()}
 
+    def all_files(self, index):
+        """Every file of an example: a list of (role, path); a source may have several of one role."""
+        return list(self.files(index).items())
+
     def subset(self, indices):
         """The source of some of the examples, in the order of their indices."""
         result = copy.copy(self)
@@ -64,7 +68,8 @@ class FileSource:
         """A text that changes when a file or the meaning of ids does: names, sizes, times of change, and the spec."""
         files = [path for paths in self._paths.values() for path in paths]
         states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in map(Path, files)]
-        return f"{states} {self.spec}"
+        spec = self.spec.replace(class_names=())  # names decide nothing; colours may be what files are read by
+        return f"{states} {spec}"
 
     def __getitem__(self, index):
         example = {"label": self._label(index)}

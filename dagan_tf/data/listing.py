@@ -17,7 +17,7 @@ SPLITS = {"train": ("train", "training"), "test": ("val", "valid", "validation",
 MOST_NAMES = 10
 
 
-def find_files(folder, role, ignore=()):
+def find_files(folder, role, ignore=(), failures=None):
     """The files of one role in a folder and its sub-folders, by the name under which they pair.
 
     Symbolic links are followed. Hidden files and folders do not count. Where files end as Cityscapes names the role's
@@ -27,9 +27,11 @@ def find_files(folder, role, ignore=()):
         folder: path of the folder.
         role: `LABEL`, `PHOTO` or `INSTANCE`; decides which suffixes count.
         ignore: paths that do not count.
+        failures: a dictionary to which messages are added by path, of links to nothing and of two files of one name,
+            which are left out then; `None`: they are raised.
 
     Returns:
-        A dictionary `{name: Path}` sorted by name, never empty.
+        A dictionary `{name: Path}` sorted by name; without `failures` never empty.
 
     Raises:
         UserError: the folder is missing or holds no such file, two files have one name, or a file is a link to nothing.
@@ -42,31 +44,42 @@ def find_files(folder, role, ignore=()):
     paths = [path for path in paths if path.stem.endswith(ENDINGS[role])] or paths
     files = {}
     for path in paths:
-        _check_file(path)
         name = path.relative_to(folder).with_suffix("").as_posix().removesuffix(ENDINGS[role])
         name = unicodedata.normalize("NFC", name)  # macOS writes accents as characters of their own
-        if name in files:
-            raise UserError(
-                f"Expected one {role} per name. Received two: {files[name]} and {path}. Remove one, or keep label maps "
-                "and photos in folders of their own."
-            )
-        files[name] = path
-    if not files:
+        if fault := _fault(path, role, files.get(name)):
+            if failures is None:
+                raise UserError(fault)
+            failures[path] = fault
+        else:
+            files[name] = path
+    if not files and not failures:
         raise UserError(_no_files(folder, role, present))
     return dict(sorted(files.items()))
 
 
-def walk(folder):
-    """The paths of all files below a folder, through symbolic links; hidden ones are left out. A generator."""
-    seen = set()
-    for root, folders, names in os.walk(folder, followlinks=True):
-        state = os.stat(root)
-        if (state.st_dev, state.st_ino) in seen:  # a link to a folder above, or two to one folder
-            folders.clear()
-            continue
-        seen.add((state.st_dev, state.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        yield from (Path(root, name) for name in names if not name.startswith("."))
+def walk(folder, above=()):
+    """The paths of all files below a folder, through symbolic links; hidden ones are left out. A generator.
+
+    Args:
+        folder: where to begin.
+        above: the folders around it, as (device, inode), which a link may lead back to.
+    """
+    state = os.stat(folder)
+    above = (*above, (state.st_dev, state.st_ino))
+    with os.scandir(folder) as entries:
+        visible = sorted((entry for entry in entries if not entry.name.startswith(".")), key=lambda entry: entry.name)
+    for entry in visible:
+        if not _is_folder(entry):
+            yield Path(entry.path)
+        elif ((state := os.stat(entry.path)).st_dev, state.st_ino) not in above:
+            yield from walk(entry.path, above)
+
+
+def _is_folder(entry):
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
 
 
 def pair(labels, others, role):
@@ -118,11 +131,17 @@ def some(names, most=MOST_NAMES):
     return ", ".join(map(str, names[:most])) + (f" and {more} more" if more > 0 else "")
 
 
-def _check_file(path):
-    if not path.exists():
-        raise UserError(f"{path}: expected a file. Received: a link to {os.readlink(path)}, where there is nothing.")
+def _fault(path, role, other):
+    """What is wrong with a file before it is opened, a message or `None`; `other` is one of its name, or `None`."""
     if not path.is_file():  # reading a pipe or a device would wait for ever
-        raise UserError(f"{path}: expected a file. Received: something else of that name. Remove or rename it.")
+        link = f"a link to {os.readlink(path)}, where there is nothing" if path.is_symlink() else "something else"
+        return f"{path}: expected a file. Received: {link}. Mend or remove it."
+    if other is not None:
+        return (
+            f"Expected one {role} per name. Received two: {other} and {path}. Remove one, or keep label maps and "
+            "photos in folders of their own."
+        )
+    return None
 
 
 def _no_files(folder, role, present):

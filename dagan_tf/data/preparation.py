@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dagan_tf.data.datasets.folder import check_no_splits, shared_out
-from dagan_tf.data.description import FILE_NAME, write_classes
+from dagan_tf.data.description import FILE_NAME, GUESS, write_classes
 from dagan_tf.data.photographs import photo_file
 from dagan_tf.data.renumbering import renumber, renumbered, sixteen_bits
 from dagan_tf.errors import StorageError, UserError
@@ -44,7 +44,7 @@ class Prepared:
     bad: dict
 
 
-def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, progress=lambda words: None):
+def prepare(source, root, *, unknown_id=GUESS, val_share=0.0, skip_bad=False, progress=lambda words: None):
     """Writes pictures as `root/labels`, `root/images`, `root/instances` (where there are any) and `dataset.json`.
 
     Label maps become grey PNG with ids that count up: they stay as they are, or are renumbered from 0 where there are
@@ -54,7 +54,8 @@ def prepare(source, root, *, unknown_id=None, val_share=0.0, skip_bad=False, pro
     Args:
         source: see above.
         root: folder to make; it appears when all is written, or not at all.
-        unknown_id: the id before renumbering that means unlabelled; a class more where the source has none of that id.
+        unknown_id: the id before renumbering that means unlabelled, a class more where the source has none of that id;
+            None: there is none; `GUESS`: an id apart from the others, if there is one.
         val_share: share of the pictures in `val` and not in `train`, see `validation_names`; 0: no such folders.
         skip_bad: leave out pictures that cannot be used, instead of raising.
         progress: a function of words to a function that is called with (pictures done, pictures in all), or to `None`.

@@ -14,6 +14,10 @@ MOST_IDS = 5
 NO_CLASS = 255
 
 
+class ForeignIdError(UserError):
+    """A label file holds ids, or colours, that stand for no class."""
+
+
 def read_label(path, spec):
     """The classes of one label file.
 
@@ -44,7 +48,7 @@ def read_ids(path):
     """The ids of one grey or palette label file as they are in it, `(h, w)` integers; colours raise `UserError`."""
     pixels, _ = read_map(path, LABEL)
     if pixels.ndim == 3:
-        raise UserError(colours_are_no_ids(path, LABEL))
+        raise ForeignIdError(colours_are_no_ids(path, LABEL))
     return pixels
 
 
@@ -72,7 +76,7 @@ def _classes_of_ids(path, ids, spec):
     classes = spec.to_classes(np.clip(ids, -(2**30), 2**30).astype(np.int32))
     wrong = (classes < 0) | (classes >= spec.num_classes)
     if wrong.any():
-        raise UserError(_bad_ids(path, ids[wrong], spec))
+        raise ForeignIdError(_bad_ids(path, ids[wrong], spec))
     return classes
 
 
@@ -84,7 +88,7 @@ def _table(spec):
 
 def _classes_of_colours(path, pixels, spec):
     if not has_distinct_colours(spec):
-        raise UserError(colours_are_no_ids(path, LABEL))
+        raise ForeignIdError(colours_are_no_ids(path, LABEL))
     codes, known = _codes(pixels), _codes(np.array(spec.palette))
     order = np.argsort(known)
     places = np.minimum(np.searchsorted(known, codes, sorter=order), len(known) - 1)
@@ -92,7 +96,7 @@ def _classes_of_colours(path, pixels, spec):
     if (wrong := known[classes] != codes).any():
         values, counts = np.unique(codes[wrong], return_counts=True)
         found = [f"({v >> 16}, {v >> 8 & 255}, {v & 255}) ({n} pixels)" for v, n in zip(values, counts, strict=True)]
-        raise UserError(
+        raise ForeignIdError(
             f"{path}: expected the colours of the {spec.num_classes} classes alone. Received: {some(found, MOST_IDS)}. "
             "Smooth edges and lossy formats make colours between classes: export without them, or add the colours."
         )
@@ -109,12 +113,13 @@ def check_indices(path, indices, colours, ids):
         ids: the id of each class' colour, a dictionary.
     """
     used = np.unique(indices)
-    named = [ids.get(tuple(colours[index].tolist())) if index < len(colours) else None for index in used]
-    if None not in named and named != used.tolist():
+    named = {index: ids.get(tuple(colours[index].tolist()), index) for index in used.tolist() if index < len(colours)}
+    other = [index for index, named_id in named.items() if index != named_id]
+    if other:
         raise UserError(
             f"{path}: expected a palette picture whose indices are ids. Received: colours of the ids "
-            f"{some(named, MOST_IDS)} under the indices {some(used.tolist(), MOST_IDS)}. Save it in colours (RGB), "
-            "which are read by the palette, or in grey."
+            f"{some([named[index] for index in other], MOST_IDS)} under the indices {some(other, MOST_IDS)}. Save it "
+            "in colours (RGB), which are read by the palette, or in grey."
         )
 
 

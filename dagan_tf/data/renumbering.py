@@ -4,19 +4,19 @@ from collections import Counter
 
 import numpy as np
 
-from dagan_tf.data.description import ClassRow, gaps_in, spec_of, split_ids
+from dagan_tf.data.description import GUESS, ClassRow, gaps_in, spec_of, split_ids
 from dagan_tf.errors import UserError
 
 MOST_IDS = 2**16
 """Ids of 16 bits, which is what a grey PNG holds."""
 
 
-def renumber(rows, unknown_id=None):
+def renumber(rows, unknown_id=GUESS):
     """How the ids of classes are written.
 
     Args:
         rows: `ClassRow`s, gaps between their ids included.
-        unknown_id: the id that means unlabelled, or None.
+        unknown_id: the id that means unlabelled; None: there is none; `GUESS`: the one apart from others, if there is.
 
     Returns:
         (`LabelSpec` of what is written, `{id: id that is written}`).
@@ -24,7 +24,7 @@ def renumber(rows, unknown_id=None):
     Raises:
         UserError: there are more classes than a PNG can tell apart.
     """
-    if unknown_id is not None and unknown_id not in [row.id for row in rows]:
+    if unknown_id not in (None, GUESS) and unknown_id not in [row.id for row in rows]:
         rows = (*rows, _unlabelled(rows, unknown_id))
     known, unknown_id = split_ids([row.id for row in rows], unknown_id)
     ordered = known if unknown_id is None else [*known, unknown_id]

@@ -68,6 +68,8 @@ def _changed(base, data, changes, described=None):
         base = Preset(base.model.replace(num_classes=described.num_classes), described, base.train)
     classes = {"num_classes": model["num_classes"]} if "num_classes" in model else {}
     train = base.train.replace(**changes.get("train", {}))
+    if train.perceptual_file:
+        train = train.replace(perceptual=os.path.abspath(os.path.expanduser(train.perceptual_file)))
     return RunConfig(base.model.replace(**model), base.labels_with(**{**classes, **labels}), data, train)
 
 
@@ -141,9 +143,19 @@ def _found(config, path):
     for name in LOCATIONS:
         value = getattr(config.data, name, None)
         if value and not os.path.isabs(value):
-            tried = [place / value for place in (pathlib.Path.cwd(), run, *run.parents[:2])]
-            found[name] = str(next((place for place in tried if place.exists()), value))
-    return config.replace(data=config.data.replace(**found)) if found else config
+            found[name] = _place(value, run)
+    if found:
+        config = config.replace(data=config.data.replace(**found))
+    weights = config.train.perceptual_file
+    if weights and not os.path.isabs(weights):
+        config = config.replace(train=config.train.replace(perceptual=_place(weights, run)))
+    return config
+
+
+def _place(path, run):
+    """A relative path as an absolute one: from here, or else from the run's folder and the two around it."""
+    tried = [place / path for place in (pathlib.Path.cwd(), run, *run.parents[:2])]
+    return str(next((place for place in tried if place.exists()), path))
 
 
 def check_same(saved, preset=None, changes=None, classes=None):

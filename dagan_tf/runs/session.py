@@ -23,6 +23,7 @@ from dagan_tf.training.dagan import DAGAN
 from dagan_tf.training.schedule import make_optimizers
 
 SAMPLES = 6
+AS_USUAL = RunOptions()
 ONE_DEVICE = Distribution(tf.distribute.get_strategy())
 
 
@@ -36,13 +37,19 @@ class Outcome:
     not_finite: tuple = ()
 
 
-def training_pipeline(config, cache=None, verbose=0):
+def print_warning(text):
+    """Tells a warning on stderr."""
+    print(f"warning: {text}", file=sys.stderr, flush=True)
+
+
+def training_pipeline(config, cache=None, verbose=0, warn=print_warning):
     """The `Pipeline` of a `RunConfig`'s training split; `UserError` where its data cannot be used.
 
     Args:
         config: the `RunConfig`.
         cache: a folder where its examples are kept decoded and resized, or `None`, see `dagan_tf.data.cache`.
         verbose: whether to show the progress of checking the files, and of filling it.
+        warn: called with the text of each warning about the files.
     """
     if config.data is None:
         raise UserError(
@@ -51,7 +58,8 @@ def training_pipeline(config, cache=None, verbose=0):
         )
     size = load_size(config.model.image_size, config.train.load_scale)
     source = open_source(config.data, config.labels, split="train", size=size, seed=config.train.seed)
-    check_examples(source, config, verbose)
+    check_examples(source, config, verbose, warn)
+    check_examples(test_source(config), config, verbose, warn)
     if cache:
         bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
         source = cached(source, size, cache, lambda done, total: bar.update(done))
@@ -68,11 +76,28 @@ def training_pipeline(config, cache=None, verbose=0):
     )
 
 
-def check_examples(source, config, verbose=0):
-    """Raises `UserError` for what a look at all headers and some examples shows to be wrong; prints warnings.
+def test_source(config):
+    """The examples of a `RunConfig`'s test split, or `None` where it has none."""
+    size = config.model.image_size
+    return open_source(config.data, config.labels, split="test", size=size, seed=config.train.seed)
 
-    So that a broken file is named before the first step, and not after hours, when its turn comes.
+
+def check_examples(source, config, verbose=0, warn=print_warning):
+    """Raises `UserError` for what a look at all headers and some examples shows to be wrong; tells warnings.
+
+    So that a broken file is named before the first step, and not after hours, when its turn comes. Examples that are
+    drawn, or that TFDS has prepared, were looked at when they were made.
     """
+    if source is None:
+        return
+    if config.model.use_instance_edges and "instance" not in source[0]:
+        raise UserError(
+            f"The model reads instance edges. Received: no instance map for {source.name(0)}. Give `instance_dir`, "
+            "and `val_instance_dir` with `val_label_dir` (in a `data_dir`: a folder named instances), or train without "
+            "edges: no `use_instance_edges`."
+        )
+    if not hasattr(source, "files"):
+        return
     if verbose:
         print(f"Checking the files of {len(source)} examples ...", flush=True)
     bar = keras.utils.Progbar(len(source), unit_name="example", verbose=verbose)
@@ -82,22 +107,15 @@ def check_examples(source, config, verbose=0):
         found = "\n".join(finding.message for finding in report.errors)
         raise UserError(f"{found}\n`python -m dagan_tf.check` reads all files and lists all that is wrong.")
     for finding in report.warnings:
-        print(f"warning: {finding.message}", file=sys.stderr, flush=True)
-    if config.model.use_instance_edges and "instance" not in source[0]:
-        raise UserError(
-            "The model reads instance edges, but the data has no instance maps. Give `instance_dir` (in a `data_dir`: "
-            "a folder named instances), or train without them: no `use_instance_edges`."
-        )
+        warn(finding.message)
 
 
 def sample_sheet(config):
     """The `SampleSheet` of a run: the first examples of the test split, or of the training split without one."""
     size = config.model.image_size
-    sources = (
-        open_source(config.data, config.labels, split=split, size=size, seed=config.train.seed)
-        for split in ("test", "train")
-    )
-    source = next(source for source in sources if source is not None)
+    source = test_source(config)
+    if source is None:
+        source = open_source(config.data, config.labels, split="train", size=size, seed=config.train.seed)
     count = min(SAMPLES, len(source))
     pipeline = Pipeline(source, size, count, training=False)
     with pipeline.plain_errors():
@@ -121,7 +139,7 @@ def build_model(config, steps_per_epoch, distribution=ONE_DEVICE, semantics="aut
     return model
 
 
-def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVICE, verbose=2):  # noqa: B008 - frozen
+def train(config, run, resume=False, options=AS_USUAL, distribution=ONE_DEVICE, verbose=2, warn=print_warning):
     """Trains to the last epoch, or until a signal or a loss that is not finite; every end but the last can resume.
 
     Nothing is written before data and model are ready; the configuration is written before the first step. Where
@@ -134,6 +152,7 @@ def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVI
         options: `RunOptions`; its devices, strategy and XLA are in `distribution`.
         distribution: a `Distribution`.
         verbose: as in `keras.Model.fit`.
+        warn: called with the text of each warning about the data.
 
     Returns:
         An `Outcome`.
@@ -149,13 +168,13 @@ def train(config, run, resume=False, options=RunOptions(), distribution=ONE_DEVI
         if resume and distribution.is_chief:
             run.hold()
         try:
-            return _train(config, run, resume, options, distribution, verbose if distribution.is_chief else 0)
+            return _train(config, run, resume, options, distribution, verbose if distribution.is_chief else 0, warn)
         finally:
             run.release()
 
 
-def _train(config, run, resume, options, distribution, verbose):
-    pipeline = training_pipeline(config, options.cache, verbose)
+def _train(config, run, resume, options, distribution, verbose, warn):
+    pipeline = training_pipeline(config, options.cache, verbose, warn)
     steps = pipeline.steps_per_epoch
     data = {"steps_per_epoch": steps, "examples": pipeline.num_examples}
     # Before the hosts give each other their weights, which have to be of one shape.

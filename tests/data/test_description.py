@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from dagan_tf.data.description import FILE_NAME, ClassRow, find_classes, read_classes, read_rows, write_classes
+from dagan_tf.data.description import (
+    FILE_NAME,
+    GUESS,
+    ClassRow,
+    find_classes,
+    read_classes,
+    read_rows,
+    write_classes,
+)
 from dagan_tf.errors import UserError
 from dagan_tf.labels import LabelSpec
 from dagan_tf.presets import PRESETS
@@ -94,7 +102,17 @@ def test_json_by_hand(table):
 def test_rows_keep_gaps_and_order(table):
     rows, unknown = read_rows(table("id,name,r,g,b\n9,sky,1,2,3\n2,road,4,5,6\n"))
     assert rows == (ClassRow(9, "sky", (1, 2, 3)), ClassRow(2, "road", (4, 5, 6)))
-    assert unknown is None
+    assert unknown == GUESS
+
+
+def test_null_says_that_there_is_no_unknown_id(tmp_path):
+    path = tmp_path / "dataset.json"
+    classes = '{"classes": [{"id": 0}, {"id": 1}, {"id": 5}]%s}'
+    path.write_text(classes % "")
+    assert read_classes(path) == LabelSpec(3, unknown_id=5)
+    path.write_text(classes % ', "unknown_id": null')
+    with pytest.raises(UserError, match="0 to 5 with gaps from 2 on"):
+        read_classes(path)
 
 
 HEAD = "id,name,r,g,b\n0,road,128,64,128\n"

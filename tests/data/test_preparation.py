@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from dagan_tf.data.description import ClassRow, read_classes
+from dagan_tf.data.description import GUESS, ClassRow, read_classes
 from dagan_tf.data.folder import FolderSource
 from dagan_tf.data.label_folder import LabelFolder
 from dagan_tf.data.listing import find_files
@@ -109,15 +109,15 @@ def test_splits(pairs, tmp_path):
     [
         ([0, 1, 2], None, LabelSpec(3), {}),
         ([1, 2], None, LabelSpec(2, first_id=1), {}),
-        ([0, 1, 255], None, LabelSpec(3, unknown_id=255), {}),
+        ([0, 1, 255], GUESS, LabelSpec(3, unknown_id=255), {}),
         ([0, 1], 255, LabelSpec(3, unknown_id=255), {}),
         ([0, 1, 2], 0, LabelSpec(3, first_id=1, unknown_id=0), {}),
         ([0, 1, 2], 1, LabelSpec(3, unknown_id=2), {0: 0, 2: 1, 1: 2}),
         ([3, 7, 9, 20], None, LabelSpec(4), {3: 0, 7: 1, 9: 2, 20: 3}),
         ([0, 7, 9, 255], 255, LabelSpec(4, unknown_id=3), {0: 0, 7: 1, 9: 2, 255: 3}),
         ([-1, 0, 1], None, LabelSpec(3, first_id=-1), {-1: 0, 0: 1, 1: 2}),
-        ([-1, 5, 6], None, LabelSpec(3, first_id=5, unknown_id=-1), {5: 0, 6: 1, -1: 2}),
-        ([0, 70000], None, LabelSpec(2, unknown_id=70000), {0: 0, 70000: 1}),
+        ([-1, 5, 6], GUESS, LabelSpec(3, first_id=5, unknown_id=-1), {5: 0, 6: 1, -1: 2}),
+        ([0, 70000], GUESS, LabelSpec(2, unknown_id=70000), {0: 0, 70000: 1}),
         ([5], 5, LabelSpec(1, unknown_id=5), {}),
     ],
 )
@@ -131,7 +131,7 @@ def test_ids_are_renumbered_where_they_must_be(ids, unknown, spec, moved):
         assert sorted(written.ids) == list(range(len(moved)))
     else:
         assert written == spec
-        assert sorted(written.ids) == sorted({*ids, *([] if unknown is None else [unknown])})
+        assert sorted(written.ids) == sorted({*ids, *([] if unknown in (None, GUESS) else [unknown])})
 
 
 def test_names_and_colours_move_with_their_ids():
@@ -378,7 +378,7 @@ def test_colours_need_a_table_and_palettes_agree_with_it(tmp_path):
     picture = Image.fromarray(IDS)
     picture.putpalette(np.array(COLOURS[::-1], np.uint8).tobytes())
     picture.save(tmp_path / "labels/a.png")
-    with pytest.raises(UserError, match=r"ids 2, 1, 0 under the indices 0, 1, 2"):
+    with pytest.raises(UserError, match=r"ids 2, 0 under the indices 0, 2"):
         prepare(LabelFolder(tmp_path / "labels", tmp_path / "photos", rows=rows), tmp_path / "out")
     prepare(LabelFolder(tmp_path / "labels", tmp_path / "photos"), tmp_path / "out")  # without a table indices are ids
     np.testing.assert_array_equal(pixels(tmp_path / "out/labels/a.png"), IDS)

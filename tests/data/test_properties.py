@@ -25,17 +25,16 @@ def maps(values, dtype=np.uint8):
 
 @small
 @given(
-    ids=maps(st.integers(0, 65535), np.uint16),
+    ids=maps(st.integers(0, 65532), np.uint16),
     first_id=st.integers(0, 3),
     suffix=st.sampled_from(["png", "tif", "npy"]),
 )
 def test_every_id_of_16_bits_survives_every_format(ids, first_id, suffix):
-    spec = LabelSpec(65536 + 3, first_id=first_id)
+    spec = LabelSpec(65533, first_id=first_id)
     with tempfile.TemporaryDirectory() as folder:
-        path = save(Path(folder, f"a.{suffix}"), ids + first_id if ids.max() < 65530 else np.minimum(ids, 9) + first_id)
-        expected = ids if ids.max() < 65530 else np.minimum(ids, 9)
-        np.testing.assert_array_equal(read_label(path, spec), expected)
-        np.testing.assert_array_equal(read_instance(path), expected.astype(int) + first_id)
+        path = save(Path(folder, f"a.{suffix}"), ids + np.uint16(first_id))
+        np.testing.assert_array_equal(read_label(path, spec), ids)
+        np.testing.assert_array_equal(read_instance(path), ids.astype(int) + first_id)
 
 
 @small
@@ -103,8 +102,8 @@ def test_the_photo_shows_what_the_label_map_says(blocks, scale, jitter, seed):
     example = {"label": label, "image": np.stack([label] * 3, -1)}
     options = {"load_scale": scale, "flip": True, "scale_jitter": jitter, "rng": np.random.default_rng(seed)}
     found = transform(example, label.shape, **options)
-    reach = 4  # bicubic resizing to twice the size mixes pixels at most 4 apart
-    padded = np.pad(found["label"], reach, mode="edge")
+    reach = 7  # bicubic resizing to three times the size mixes pixels at most 6 apart; nobody knows what was cut off
+    padded = np.pad(found["label"].astype(int), reach, constant_values=-1)
     views = np.lib.stride_tricks.sliding_window_view(padded, (2 * reach + 1, 2 * reach + 1))
     inside = (views == found["label"][..., None, None]).all(axis=(2, 3))
     np.testing.assert_array_equal(found["image"][inside], np.stack([found["label"][inside]] * 3, -1))

@@ -109,6 +109,9 @@ def test_a_palette_that_a_program_numbered_anew_is_refused(tmp_path):
     order = [2, 0, 3, 1]
     anew = np.argsort(order)[CLASSES].astype(np.uint8)
     path = save(tmp_path / "a.png", anew, flat(COLOURS[i] for i in order))
+    others = [COLOURS[2], COLOURS[0], (9, 9, 9), (8, 8, 8)]  # colours that are no class' say nothing
+    with pytest.raises(UserError, match=r"colours of the ids 2, 0 under the indices 0, 1\."):
+        read_label(save(path.with_name("b.png"), anew, flat(others)), COLOURED)
     with pytest.raises(
         UserError, match=r"whose indices are ids. Received: colours of the ids 2, 0, 3, 1 under.*0, 1, 2, 3"
     ):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from dagan_tf.config import DataConfig, LabelSpec
+from dagan_tf.config import DataConfig, LabelSpec, TrainConfig
 from dagan_tf.data.description import write_classes
 from dagan_tf.errors import UserError
 from dagan_tf.runs import opening
@@ -149,3 +149,21 @@ def test_a_run_does_not_go_on_as_another(changes, message):
 def test_converted_weights_have_no_data_to_go_on_with():
     with pytest.raises(UserError, match=r"data.dataset: the run has None, given was 'procedural'"):
         opening.check_same(tiny_config().replace(data=None), changes={"data": {"dataset": "procedural"}})
+
+
+def test_weights_may_move_and_names_may_change():
+    saved = tiny_config().replace(train=TrainConfig(perceptual="/old/vgg.npz"))
+    moved = saved.replace(train=TrainConfig(perceptual="/new/vgg.npz"))
+    assert saved.differences(moved) == []
+    assert [name for name, *_ in saved.differences(tiny_config())] != []
+    assert opening.check_same(saved, changes={"train": {"perceptual": "/new/vgg.npz"}}) == moved
+    with pytest.raises(UserError, match=r"train.perceptual: the run has 'a file', given was 'off'"):
+        opening.check_same(saved, changes={"train": {"perceptual": "off"}})
+    older = saved.replace(labels=saved.labels.replace(class_names=(), palette=()))
+    assert older.differences(saved) == saved.differences(older) == []
+
+
+def test_a_relative_file_of_weights_is_kept_absolute(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = opening.configure(changes={"train": {"perceptual": "vgg.npz"}})
+    assert config.train.perceptual == str(tmp_path / "vgg.npz")

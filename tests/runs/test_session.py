@@ -130,7 +130,7 @@ def test_nan_stops_and_keeps_the_last_good_checkpoint(tmp_path, act_at_step, ste
     assert all(np.isfinite(w).all() for w in model.generator.get_weights())
 
 
-def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
+def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path, monkeypatch):
     labels, images = tmp_path / "labels", tmp_path / "images"
     rng = np.random.default_rng(0)
     for folder in (labels, images):
@@ -142,16 +142,61 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path):
     order = np.random.default_rng((0, 0)).permutation(12)  # the pipeline's order of epoch 0
     position = max(i for i, index in enumerate(order) if index >= 6)  # the first six are on the sample sheets
     bad = labels / f"{order[position]:02d}.png"
-    Image.fromarray(np.full((40, 40), 77, "uint8")).save(bad)
     data = DataConfig(dataset="folder", label_dir=str(labels), image_dir=str(images))
     run = Run(tmp_path / "run")
     config = config.replace(labels=config.labels.replace(palette=()), data=data)
     run.write_config(config)
+    make_sheet = session.sample_sheet
+
+    def damaged_after_the_check(config):
+        Image.fromarray(np.full((40, 40), 77, "uint8")).save(bad)
+        return make_sheet(config)
+
+    monkeypatch.setattr(session, "sample_sheet", damaged_after_the_check)
     with pytest.raises(UserError, match=rf"{bad.name}.*id 77 \(1600 pixels\)"):
         session.train(config, run, options=RunOptions(**DENSE), verbose=0)
     assert run.latest().name == f"step-{position // 4:08d}"
     Image.fromarray(np.zeros((40, 40), "uint8")).save(bad)
+    monkeypatch.undo()
     assert session.train(config, run, resume=True, options=RunOptions(**DENSE), verbose=0).step == 9
+
+
+def test_what_a_look_at_the_files_shows_ends_a_run_before_it_begins(tmp_path):
+    for folder in ("labels", "images", "val/labels", "val/images"):
+        (tmp_path / folder).mkdir(parents=True)
+        array = np.zeros((40, 80) if "labels" in folder else (40, 80, 3), "uint8")
+        for i in range(4):
+            Image.fromarray(array).save(tmp_path / folder / f"{i}.png")
+    folders = {
+        "label_dir": "labels",
+        "image_dir": "images",
+        "val_label_dir": "val/labels",
+        "val_image_dir": "val/images",
+    }
+    data = DataConfig("folder", **{name: str(tmp_path / folder) for name, folder in folders.items()})
+    config, told = tiny_config().replace(data=data), []
+    assert session.training_pipeline(config, warn=told.append).num_examples == 4
+    assert ["squeezed 2-fold" in text for text in told] == [True, True]  # of training and validation
+    bad = tmp_path / "val/labels/2.png"
+    bad.write_bytes(bad.read_bytes()[:-20])
+    with pytest.raises(UserError, match=rf"{bad}: expected a whole picture.*\n.*dagan_tf.check"):
+        session.training_pipeline(config)
+
+
+def test_edges_need_instance_maps_of_both_splits(tmp_path):
+    for folder in ("labels", "images", "instances", "val/labels", "val/images"):
+        (tmp_path / folder).mkdir(parents=True)
+        for i in range(4):
+            Image.fromarray(np.zeros((32, 32, 3) if "images" in folder else (32, 32), "uint8")).save(
+                tmp_path / folder / f"{i}.png"
+            )
+    folders = {"label_dir": "labels", "image_dir": "images", "instance_dir": "instances"}
+    folders |= {"val_label_dir": "val/labels", "val_image_dir": "val/images"}
+    data = DataConfig("folder", **{name: str(tmp_path / folder) for name, folder in folders.items()})
+    config = tiny_config()
+    config = config.replace(data=data, model=config.model.replace(use_instance_edges=True))
+    with pytest.raises(UserError, match=r"no instance map for .*val/labels/0\.png. Give .*`val_instance_dir`"):
+        session.training_pipeline(config)
 
 
 @pytest.mark.parametrize(("examples", "steps"), [(8, 2), (13, 3)])

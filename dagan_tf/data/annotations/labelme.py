@@ -51,7 +51,8 @@ class LabelMeFolder:
 
     def __init__(self, folder, rows=None, unknown_id=None):
         folder = Path(folder)
-        paths = sorted(p for p in walk(folder) if p.suffix.lower() == ".json" and p.name != FILE_NAME)
+        there = walk(folder) if folder.is_dir() else ()
+        paths = sorted(p for p in there if p.suffix.lower() == ".json" and p.name != FILE_NAME)
         self._paths = {p.relative_to(folder).with_suffix("").as_posix(): p for p in paths}
         if not self._paths:
             raise UserError(f"Expected LabelMe's files (*.json) in {folder}. Received: none. Check the path.")

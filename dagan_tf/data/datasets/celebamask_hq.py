@@ -9,7 +9,7 @@ import tensorflow_datasets as tfds
 
 from dagan_tf.data.datasets.builder import PairsBuilder, open_prepared
 from dagan_tf.data.face_parts import PartsSource, SizedSource, find_parts
-from dagan_tf.data.listing import LABEL, PHOTO, find_files, pair
+from dagan_tf.data.listing import LABEL, PHOTO, find_files, pair, some
 from dagan_tf.data.unpacked import find_root
 from dagan_tf.errors import UserError
 from dagan_tf.presets.celebamask_hq import LABELS
@@ -88,7 +88,14 @@ def from_folder(data_dir, split, spec, *, partition="official"):
     merged = _folder(root, MASKS)
     masks = find_files(merged, LABEL) if merged.is_dir() else find_parts(root / PARTS)
     photos = find_files(_folder(root, PHOTOS), PHOTO)
-    if all(name.isdecimal() for name in (*masks, *photos)):
+    names = {*masks, *photos}
+    numbers = {name for name in names if name.isdecimal()}
+    if numbers and numbers != names:
+        raise UserError(
+            f"Expected numbers as the names of all faces in {root}, by which they are parted, or of none. Received: "
+            f"{some(sorted(names - numbers))} among them. Move these away."
+        )
+    if numbers:
         masks, photos = _by_value(masks), _by_value(photos)
         split_of = _by_number(root, partition)
     else:

@@ -10,7 +10,7 @@ from pathlib import Path
 import tensorflow_datasets as tfds
 
 from dagan_tf.data.datasets.builder import PairsBuilder, open_prepared
-from dagan_tf.data.listing import LABEL, PHOTO, find_files, pair
+from dagan_tf.data.listing import LABEL, PHOTO, find_files, pair, walk
 from dagan_tf.data.unpacked import PairsSource
 from dagan_tf.errors import UserError
 from dagan_tf.presets.facades import LABELS
@@ -84,7 +84,8 @@ def facades_from_folder(data_dir, split, spec):
 
 def has_split(data_dir, split):
     """Whether there are label maps of `"train"` or `"test"` in a folder or below it."""
-    return any(Path(data_dir).rglob(f"{PREFIXES[split]}*.png"))
+    names = (path.name for path in walk(data_dir)) if Path(data_dir).is_dir() else ()
+    return any(name.startswith(PREFIXES[split]) and name.endswith(".png") for name in names)
 
 
 def facades_from_tfds(split, data_dir=None):

@@ -7,7 +7,7 @@ from PIL import Image
 from dagan_tf.data.decoding import LOSSY, LOSSY_IN_TIFF, NPY, read_map, read_photo
 from dagan_tf.data.folder import different_sizes
 from dagan_tf.data.listing import LABEL, PHOTO
-from dagan_tf.data.reading import read_instance
+from dagan_tf.data.reading import ForeignIdError, read_instance
 from dagan_tf.errors import UserError
 
 
@@ -25,17 +25,16 @@ def faults(source, index, error):
     if not hasattr(source, "files"):
         return [("unreadable", str(error), source.name(index))]
     found, shapes = [], {}
-    for role, path in source.files(index).items():
+    for role, path in source.all_files(index):
         try:
             shapes[role] = decoded(path, role).shape
         except UserError as fault:
             found.append((kind_of(path, role), str(fault), path))
     found += size_faults(source, index, shapes)
-    is_label = not found or str(error) not in {message for _, message, _ in found}
-    if LABEL in shapes and is_label and not any(path == source.files(index)[LABEL] for *_, path in found):
+    if isinstance(error, ForeignIdError):
         kind = "ids" if len(shapes[LABEL]) == 2 else "colours"
         found.append((kind, str(error), source.files(index)[LABEL]))
-    return found or [("unreadable", str(error), source.name(index))]
+    return found or [("form", str(error), source.name(index))]
 
 
 def decoded(path, role):

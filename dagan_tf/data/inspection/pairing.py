@@ -51,10 +51,14 @@ def open_splits(data, labels, size, report):
 def _own_pairs(data, labels, split, report):
     """The pairs of one split of one's own folders, `None` where it has none."""
     folders = dict(zip((LABEL, PHOTO, INSTANCE), folders_of_split(data, split), strict=True))
-    files = {LABEL: find_files(folders.pop(LABEL), LABEL)}
+    failures = {}
+    files = {LABEL: find_files(folders.pop(LABEL), LABEL, failures=failures)}
     for role, folder in folders.items():
         if folder:
-            files[role] = find_files(folder, role, ignore=files[LABEL].values())
+            files[role] = find_files(folder, role, ignore={*files[LABEL].values(), *failures}, failures=failures)
+    if split == "train" or data.val_label_dir:
+        for path, message in failures.items():
+            report.add("listing", message, path)
     if split == "train" or data.val_label_dir:  # the same folders are not reported twice
         for role in list(files)[1:]:
             _report_unpaired(files[LABEL], files[role], role, report)

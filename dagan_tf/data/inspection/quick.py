@@ -58,8 +58,8 @@ def add_faults(report, found):
 
 def _header(source, index):
     """The (height, width) of an example, or `None`, and its faults, by the headers and the ends of its files."""
-    files, sizes, found = source.files(index), {}, []
-    for role, path in files.items():
+    sizes, found = {}, []
+    for role, path in source.all_files(index):
         try:
             sizes[role] = read_size(path, role)
             if not ends_well(path):
