@@ -6,6 +6,7 @@ status is 0 where all is good, 1 for warnings, 2 for errors.
 """
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -60,6 +61,8 @@ class Plan(NamedTuple):
 def resolve(arguments):
     """The `Plan` that the arguments describe; raises `UserError`."""
     changes = {part: cli.given(arguments, config_class) for part, config_class in opening.PARTS.items()}
+    if not (arguments.target or changes["data"] or arguments.preset):
+        raise UserError(f"Expected a folder, or the name of a data set ({', '.join(DATASETS)}). Received: neither.")
     if arguments.target:
         if "dataset" in changes["data"]:
             raise UserError(f"{arguments.target} says which data set it is: leave out `dataset`.")
@@ -84,6 +87,7 @@ def _data_of(target):
 
     if target in DATASETS:
         return {"dataset": target}
+    target = os.path.expanduser(target)
     if not Path(target).is_dir():
         raise UserError(
             f"Expected the name of a data set ({', '.join(DATASETS)}) or a folder. Received neither: {target}."
@@ -102,18 +106,20 @@ def main(argv=None):
     arguments = parser().parse_args(argv)
     cli.set_pixel_limit(cli.given(arguments, RunOptions))
     if arguments.output:
+        arguments.output = os.path.expanduser(arguments.output)
         check_writable(arguments.output)
-    with cli.stoppable():
-        return check(arguments)
+    with cli.stoppable() as check_stopped:
+        return check(arguments, check_stopped)
 
 
-def check(arguments):
+def check(arguments, check_stopped):
     """Looks a data set over, prints and writes what was found; returns the exit status."""
     from dagan_tf.data.inspection import checking, text
 
     plan = resolve(arguments)
     run = checking.quick_report if arguments.quick else checking.full_report
     report, pictures = run(*plan, progress=cli.Progress)
+    check_stopped()
     flags = parser().flags()
     for finding in report["findings"]:
         finding["message"] = cli.with_flags(finding["message"], flags)

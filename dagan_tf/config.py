@@ -9,6 +9,7 @@ as its flags (see `cli.with_flags`).
 """
 
 import dataclasses
+import math
 from dataclasses import dataclass
 
 from dagan_tf.data_config import LOCATIONS, DataConfig
@@ -26,6 +27,7 @@ PRECISIONS = ("float32", "bfloat16")
 TRAINING_PRECISIONS = ("float32", "mixed_bfloat16", "mixed_float16")
 STRATEGIES = ("auto", "none", "mirrored", "multi_worker")
 XLA = ("auto", "on", "off")
+MOST_JITTER = 4
 LOSSES = ("g_hinge", "g_feature", "g_perceptual", "d_fake", "d_real")
 SEMANTICS = ("auto", "dense", "patch_table")
 TFLITE_KINDS = ("float32", "float16", "dynamic", "int8")
@@ -130,11 +132,13 @@ class TrainConfig(Config):
         for name in ("feature_weight", "perceptual_weight"):
             if not getattr(self, name) >= 0:
                 raise UserError(f"`{name}` must be at least 0. Received: {getattr(self, name)!r}.")
-        if not self.scale_jitter >= 0:
-            raise UserError(f"`scale_jitter` must be at least 0. Received: {self.scale_jitter!r}.")
+        if not 0 <= self.scale_jitter <= MOST_JITTER:
+            raise UserError(
+                f"`scale_jitter` must be at least 0 and at most {MOST_JITTER}. Received: {self.scale_jitter!r}."
+            )
         if not 0 <= self.colour_jitter < 1:
             raise UserError(f"`colour_jitter` must be at least 0 and below 1. Received: {self.colour_jitter!r}.")
-        if not self.load_scale >= 1:
+        if not 1 <= self.load_scale < math.inf:
             raise UserError(
                 "`load_scale` must be at least 1: images are cropped from the load size. Received: "
                 f"{self.load_scale!r}."

@@ -82,6 +82,7 @@ def draw(generator, source, paths, batch_size, output):
     lenient = Lenient(source)
     images = pictures(generator, Pipeline(lenient, generator.config.image_size, batch_size, training=False))
     progress = keras.utils.Progbar(len(paths), unit_name="picture")
+    done = 0
     try:
         with cli.timed("Building the graph and drawing the first pictures"):
             first = next(images)
@@ -90,7 +91,8 @@ def draw(generator, source, paths, batch_size, output):
                 write_png(path, image)
             progress.update(done + 1)
     except KeyboardInterrupt:
-        print(f"\nThe pictures made so far are in {output}; --skip-existing goes on with the others", file=sys.stderr)
+        if done:
+            print(f"\nThe pictures so far are in {output}; --skip-existing goes on with the others", file=sys.stderr)
         raise
     return [lenient.failures[index] for index in sorted(lenient.failures)]
 

@@ -12,6 +12,9 @@ from dagan_tf.errors import UserError
 from dagan_tf.files import check_writable
 from dagan_tf.images import to_uint8
 
+OTHER_PICTURES = (".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".npy")
+"""Ends of names that nobody gives to a folder."""
+
 
 def traced(generator):
     """A generator as a TensorFlow function that is traced once, whatever the batch size.
@@ -138,6 +141,7 @@ def _files(given, role, failures):
     for path in given:
         if not path.exists():
             raise UserError(f"Expected a {role} or a folder of them at {path}. There is nothing: check the path.")
+    for path in given:
         found = (
             find_files(path, role, failures=failures)
             if path.is_dir()
@@ -155,6 +159,8 @@ def _files(given, role, failures):
 
 def _picture_paths(given, files, output):
     """Where the picture of each label file goes: by its path below the folder that was given, or by its name."""
+    if output.suffix.lower() in OTHER_PICTURES and not output.is_dir():
+        raise UserError(f"Pictures are PNG. Received: {output} as `output`. Give a name with .png, or a folder.")
     if output.suffix.lower() == ".png" and not output.is_dir():
         if len(files) > 1:
             raise UserError(f"Expected a folder as `output` of {len(files)} pictures. Received: {output}, one picture.")

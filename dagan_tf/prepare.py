@@ -8,6 +8,7 @@ ROOT is new or empty and gets labels/, images/, instances/ (where there are any)
 """
 
 import argparse
+import os
 import shlex
 import sys
 from pathlib import Path
@@ -111,12 +112,17 @@ def main(argv=None):
 
     cli.set_pixel_limit(cli.given(parsed, RunOptions))
     arguments = {name: value for name, value in vars(parsed).items() if "." not in name}
-    root = arguments.pop("output")
+    root = os.path.expanduser(arguments.pop("output"))
     check_place(root)
     options = {name: arguments.pop(name) for name in ("val_share", "skip_bad")}
-    with cli.stoppable():
+    with cli.stoppable() as check_stopped:
         source, unknown_id = open_source(**arguments)
-        done = prepare(source, root, unknown_id=unknown_id, progress=cli.Progress, **options)
+
+        def progress(words):
+            tell = cli.Progress(words)
+            return lambda done, total: (check_stopped(), tell(done, total))
+
+        done = prepare(source, root, unknown_id=unknown_id, progress=progress, **options)
     for name, reason in done.bad.items():
         print(f"left out {name}: {reason}", file=sys.stderr)
     print(report(done, root))

@@ -62,11 +62,13 @@ def open_run(arguments):
 def main(argv=None):
     """The command; returns its exit status."""
     arguments = parser().parse_args(argv)
-    with cli.stoppable():  # until training itself takes the signals; what was begun is cleaned up
-        return start(arguments)
+    # Until training itself takes the signals; what was begun is cleaned up. A library that is being imported may
+    # swallow one: it is looked for again, at last when training takes over.
+    with cli.stoppable() as check_stopped:
+        return start(arguments, check_stopped)
 
 
-def start(arguments):
+def start(arguments, check_stopped=lambda: None):
     """Trains, or shows what would be trained; returns the exit status."""
     run, config = open_run(arguments)
     options = RunOptions(**cli.given(arguments, RunOptions))
@@ -77,6 +79,7 @@ def start(arguments):
     if arguments.dry_run and count_hosts() > 1:
         return show(config)  # without their devices: each host would wait for the others
     distribution = open_distribution(options, config.train.batch_size, config.train.accumulate)
+    check_stopped()
     distribution.check_batch(config.train.batch_size, config.train.accumulate)
     if arguments.dry_run:
         return show(config)
@@ -87,7 +90,7 @@ def start(arguments):
     def warn(text):
         print(f"warning: {cli.with_flags(text, parser().flags())}", file=sys.stderr, flush=True)
 
-    return report(run, train(config, run, bool(arguments.resume), options, distribution, verbose, warn))
+    return report(run, train(config, run, bool(arguments.resume), options, distribution, verbose, warn, check_stopped))
 
 
 def show(config):

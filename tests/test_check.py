@@ -84,7 +84,7 @@ def test_what_the_arguments_mean(tmp_path):
     plan = resolve("cityscapes", "--data-dir", "/x")
     assert (plan.data.dataset, plan.data.data_dir, plan.labels.num_classes) == ("cityscapes", "/x", 35)
     assert (plan.image_size, plan.batch_size) == ((256, 512), 8)
-    assert resolve().data.dataset == "facades"
+    assert resolve("--preset", "ade20k").data.dataset == "ade20k"
     plan = resolve("procedural", "--num-examples", "7", "--image-size", "64", "--batch-size", "2")
     assert (plan.data.num_examples, plan.labels.num_classes, plan.image_size, plan.batch_size) == (7, 13, (64, 64), 2)
     own = str(write_pairs(tmp_path, 1))
@@ -112,6 +112,7 @@ def test_classes_of_a_file(tmp_path):
     ("flags", "words"),
     [
         (["there is no such thing"], "Received neither"),
+        ([], "Received: neither"),
         (["facades", "--dataset", "folder"], "leave out `dataset`"),
         (["folder", "--data-dir", "x", "--unknown-id", "255"], "belong to `num_classes`"),
         (["folder"], "needs `label_dir`"),

@@ -141,7 +141,9 @@ def test_options_that_do_not_fit(fields, message):
         RunOptions(**fields)
 
 
-@pytest.mark.parametrize("values", [{"scale_jitter": -0.1}, {"colour_jitter": 1.0}, {"colour_jitter": -0.1}])
+@pytest.mark.parametrize(
+    "values", [{"scale_jitter": -0.1}, {"scale_jitter": float("inf")}, {"colour_jitter": 1.0}, {"colour_jitter": -0.1}]
+)
 def test_jitter_that_cannot_be(values):
     with pytest.raises(UserError, match=f"`{next(iter(values))}` must be at least 0"):
         TrainConfig(**values)

@@ -191,7 +191,7 @@ def test_bad_input(finished_run, models, tmp_path, bad):
         message = "never replaced"
     else:
         output.touch()
-        message = "cannot be written"
+        message = "Expected a folder that can be written"
     with pytest.raises(UserError, match=message):
         export.main([text for pair in flags.items() for text in pair])
     assert [p.name for p in models.iterdir()] == ["1"]

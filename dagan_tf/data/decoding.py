@@ -5,6 +5,7 @@ becomes a `UserError` that begins with the file's name.
 """
 
 import contextlib
+import re
 import warnings
 from pathlib import Path
 
@@ -113,7 +114,7 @@ def _opened(path, role, header=False):
     except Image.DecompressionBombError as error:
         raise UserError(
             f"{path}: expected at most {pixel_limit():,} pixels, a limit that guards against files made to fill the "
-            f"memory. Received: {error}. If the file is to be trusted, raise `max_pixels`."
+            f"memory. Received: {_pixels_of(error)}. If the file is to be trusted, raise `max_pixels`."
         ) from error
     except Exception as error:  # PIL's readers raise errors of all kinds for damaged files
         raise UserError(
@@ -197,7 +198,9 @@ def _load_npy(path, role, header=False):
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
     except Exception as error:  # ValueError for most damages, but also EOFError, SyntaxError, tokenize's errors
-        raise UserError(f"{path}: expected an array in NPY format. Received: {error}. Save it again.") from error
+        raise UserError(
+            f"{path}: expected an array in NPY format. Received: {_npy_fault(error)}. Save it again."
+        ) from error
     if array.ndim == 3 and array.shape[-1] == 1:
         array = array[..., 0]
     shapes = "(height, width)" + (" or (height, width, 3)" if role == PHOTO else "")
@@ -213,6 +216,18 @@ def _load_npy(path, role, header=False):
     if not any(array.dtype.name.startswith(kind) for kind in kinds):
         raise UserError(f"{path}: expected numbers ({', '.join(sorted(kinds))}). Received: {array.dtype}. Convert it.")
     return array.shape[:2] if header else np.array(array)
+
+
+def _pixels_of(error):
+    """How many pixels PIL says that a file has, as a text."""
+    found = re.search(r"\((\d+) pixels\)", str(error))
+    return f"{int(found[1]):,} pixels" if found else str(error).rstrip(".")
+
+
+def _npy_fault(error):
+    """What is wrong with an NPY file; NumPy's own words advise what nobody should do with a file of others."""
+    known = {"pickle": "objects of Python, which may not be executed", "mmap length": "a file that is cut off"}
+    return next((text for word, text in known.items() if word in str(error)), str(error).rstrip("."))
 
 
 def _whole_numbers(path, pixels):

@@ -4,6 +4,7 @@ Plain text and nothing else: reading one needs neither NumPy's arrays nor Tensor
 """
 
 import csv
+import difflib
 import itertools
 import json
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from dagan_tf.labels import LabelSpec
 
 FILE_NAME = "dataset.json"
 COLUMNS, COLOURS = ("id", "name"), ("r", "g", "b")
+KEYS = ("classes", "unknown_id")
 GUESS = "guess"
 """In the place of an unknown id: nobody said whether there is one; an id apart from the others is taken for it."""
 EXAMPLE = '{"classes": [{"id": 0, "name": "road", "colour": [128, 64, 128]}], "unknown_id": null}'
@@ -175,6 +177,9 @@ def read_json(path):
 def _json_entries(path):
     """The classes of a JSON file as [(where, {"id": ..., "name": ..., "colour": ...})], and its unknown id."""
     value = read_json(path)
+    for key in value.keys() - set(KEYS):
+        if meant := difflib.get_close_matches(key, KEYS, n=1, cutoff=0.8):
+            raise UserError(f"{path}: there is no field {key!r}. Did you mean {meant[0]!r}?")
     classes = value.get("classes")
     if not isinstance(classes, list) or not all(isinstance(entry, dict) for entry in classes):
         raise UserError(f'{path}: expected a list of classes, as in {EXAMPLE}. Received: no such "classes".')

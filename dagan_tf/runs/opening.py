@@ -110,7 +110,7 @@ def begin(config, path=None):
     if path is None and count_hosts() > 1:
         raise UserError("Several hosts need the same run folder, on a disk that all of them see: give `run_dir`.")
     name = config.data.dataset if config.data else "run"
-    run = Run(path or f"runs/{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
+    run = Run(os.path.expanduser(path) if path else f"runs/{name}-{datetime.datetime.now():%Y%m%d-%H%M%S}")
     check_writable(run.path)
     if run.exists:
         raise UserError(

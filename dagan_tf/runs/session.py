@@ -139,7 +139,16 @@ def build_model(config, steps_per_epoch, distribution=ONE_DEVICE, semantics="aut
     return model
 
 
-def train(config, run, resume=False, options=AS_USUAL, distribution=ONE_DEVICE, verbose=2, warn=print_warning):
+def train(
+    config,
+    run,
+    resume=False,
+    options=AS_USUAL,
+    distribution=ONE_DEVICE,
+    verbose=2,
+    warn=print_warning,
+    check_stopped=None,
+):
     """Trains to the last epoch, or until a signal or a loss that is not finite; every end but the last can resume.
 
     Nothing is written before data and model are ready; the configuration is written before the first step. Where
@@ -153,6 +162,7 @@ def train(config, run, resume=False, options=AS_USUAL, distribution=ONE_DEVICE, 
         distribution: a `Distribution`.
         verbose: as in `keras.Model.fit`.
         warn: called with the text of each warning about the data.
+        check_stopped: called when signals are taken here, to raise for one that came before; `None`: not.
 
     Returns:
         An `Outcome`.
@@ -168,12 +178,14 @@ def train(config, run, resume=False, options=AS_USUAL, distribution=ONE_DEVICE, 
         if resume and distribution.is_chief:
             run.hold()
         try:
-            return _train(config, run, resume, options, distribution, verbose if distribution.is_chief else 0, warn)
+            return _train(
+                config, run, resume, options, distribution, verbose if distribution.is_chief else 0, warn, check_stopped
+            )
         finally:
             run.release()
 
 
-def _train(config, run, resume, options, distribution, verbose, warn):
+def _train(config, run, resume, options, distribution, verbose, warn, check_stopped):
     pipeline = training_pipeline(config, options.cache, verbose, warn)
     steps = pipeline.steps_per_epoch
     data = {"steps_per_epoch": steps, "examples": pipeline.num_examples}
@@ -191,6 +203,8 @@ def _train(config, run, resume, options, distribution, verbose, warn):
         print(f"Run folder: {run.path}; {begun}{length}; {distribution}", flush=True)
     not_finite = ()
     with StopOnSignal(distribution) as stop:
+        if check_stopped:
+            check_stopped()
         # A kill between two of them repeats steps, but leaves no gap: what is recorded too early is forgotten again.
         callbacks = [*([FirstStep()] if verbose else []), StopOnNaN(), stop, *recorders, saver]
         try:

@@ -127,7 +127,7 @@ def test_attention(signatures, generator, inputs):
     [
         ("label_map", 77, r"label_map must hold the ids 0 to 2, of 3 classes.*\[77\]"),
         ("label_map", 3, r"\[3\]"),
-        ("label_png", 8, r"label_png must hold the ids 5 to 7 and 200, of 3 classes.*\[8\]"),
+        ("label_png", 8, r"label_png must hold the ids 5 to 6 and 200, of 3 classes.*\[8\]"),
         ("label_png", 4, r"\[4\]"),
     ],
 )

@@ -369,7 +369,7 @@ def test_a_backup_is_restored(tmp_path):
     assert (again.steps_done, history.epoch) == (2, [1])
 
 
-def test_predict_and_generate_reuse_what_was_traced(graph_model, caplog):
+def test_predict_and_generate_reuse_what_was_traced(graph_model):
     graph_model.compile()  # nothing is traced yet
     label = examples(7)[0]
     for count in (1, 3, 7, 2, 5, 4, 6):
@@ -378,5 +378,5 @@ def test_predict_and_generate_reuse_what_was_traced(graph_model, caplog):
     assert graph_model.predict_function.experimental_get_tracing_count() <= 2
     for count in (7, 1, 5, 3):
         graph_model.predict(label[:count], batch_size=2, verbose=0)
+    # TensorFlow's own warning is no measure: it counts by addresses, which functions of earlier tests have had, too.
     assert graph_model.predict_function.experimental_get_tracing_count() <= 4
-    assert "retracing" not in caplog.text

@@ -4,8 +4,8 @@ from dagan_tf.data.inspection.arithmetic import levels
 from dagan_tf.data.inspection.aspect import own_choice
 from dagan_tf.data.inspection.findings import Report
 from dagan_tf.data.inspection.pairing import open_splits
-from dagan_tf.data.inspection.proposal import propose, training_command
-from dagan_tf.data.inspection.quick import quick_check
+from dagan_tf.data.inspection.proposal import add_gaps, propose, training_command
+from dagan_tf.data.inspection.quick import SAMPLE, quick_check
 from dagan_tf.data.inspection.scan import scan
 from dagan_tf.data.inspection.summary import summarise
 
@@ -30,6 +30,7 @@ def full_report(data, labels, model, batch_size, progress):
         scans[split] = scan(source, factors, model.image_size, model.use_instance_edges, told)
     if labels is None:
         model = model.replace(num_classes=_proposed(scans))
+        add_gaps(report, sorted({value for found in scans.values() for value in found.pixels}))
     result = {"data": data.to_dict(), **summarise(scans, report, labels, model, batch_size, data.dataset)}
     if result["proposal"]:
         result["proposal"]["command"] = training_command(result["proposal"], data, model.image_size)
@@ -37,13 +38,14 @@ def full_report(data, labels, model, batch_size, progress):
 
 
 def quick_report(data, labels, model, batch_size, progress):
-    """As `full_report`, by the headers of all files and the pixels of a sample: findings alone, and no examples."""
-    report = Report()
+    """As `full_report`, by the headers of all files and the pixels of a sample: findings, counts, and no examples."""
+    report, splits = Report(), {}
+    size = own_choice(data.dataset, model.image_size)
     for split, source in open_splits(data, labels, model.image_size, report).items():
-        report.update(
-            quick_check(source, own_choice(data.dataset, model.image_size), progress=progress(f"looking at {split}"))
-        )
-    return {"data": data.to_dict(), **summarise({}, report, labels, model, batch_size, data.dataset)}, []
+        splits[split] = {"examples": len(source), "read": min(SAMPLE, len(source)), "sizes": None}
+        report.update(quick_check(source, size, progress=progress(f"looking at {split}")))
+    found = summarise({}, report, labels, model, batch_size, data.dataset)
+    return {"data": data.to_dict(), **found, "splits": splits, "quick": True}, []
 
 
 def _proposed(scans):

@@ -28,6 +28,7 @@ KINDS = {
     "ids": Kind(ERROR, "ids that stand for no class"),
     "colours": Kind(ERROR, "colours that stand for no class"),
     "noise": Kind(WARNING, "isolated label pixels"),
+    "gaps": Kind(WARNING, "ids with gaps"),
     "unused": Kind(WARNING, "classes that no pixel has"),
     "dark": Kind(WARNING, "nearly black photos of 16 bits"),
     "transparent": Kind(WARNING, "transparent photos"),

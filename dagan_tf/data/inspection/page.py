@@ -77,7 +77,11 @@ def _splits(splits):
     for name, split in splits.items():
         sizes = [size_text(split["sizes"][key]) if split["sizes"] else "" for key in keys]
         rows.append([name, f"{split['examples']:,}", f"{split['read']:,}", *sizes])
-    return _table(("split", "examples", "readable", *(f"{key}, height x width" for key in keys)), rows) if rows else ""
+    return (
+        _table(("split", "examples", "without errors", *(f"{key}, height x width" for key in keys)), rows)
+        if rows
+        else ""
+    )
 
 
 def _proposal(report):

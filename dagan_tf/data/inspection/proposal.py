@@ -28,6 +28,21 @@ def propose(ids):
     return {**spec, "ids": in_words(ids)}
 
 
+def add_gaps(report, ids):
+    """Adds a warning to a `Report` where sorted ids do not count up: each that is missing would be a class."""
+    if not ids:
+        return
+    found = propose(ids)
+    missing = found["num_classes"] - len(ids)
+    if missing > 0:
+        report.add(
+            "gaps",
+            f"The ids {found['ids']} have gaps: of {found['num_classes']} classes {missing} would have no pixel. If no "
+            "other files have them, number the ids anew: `python -m dagan_tf.prepare` does that.",
+            count=missing,
+        )
+
+
 def training_command(proposal, data, image_size=None):
     """The command that trains with the classes of a proposal, as text for a shell.
 

@@ -37,7 +37,10 @@ def _splits(report):
     rows = []
     for name, split in report.get("splits", {}).items():
         row = f"{name}: {split['examples']} examples"
-        row += "" if split["read"] == split["examples"] else f", {split['read']} of them readable"
+        if report.get("quick"):
+            row += f", all headers and the pixels of {split['read']} looked at"
+        elif split["read"] < split["examples"]:
+            row += f", {split['read']} of them without errors, which the rest is about"
         if split["sizes"]:
             sizes = [f"{key} {size_text(split['sizes'][key])}" for key in ("smallest", "median", "largest")]
             row += f"; height x width: {', '.join(sizes)}"

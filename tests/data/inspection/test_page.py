@@ -80,7 +80,7 @@ def test_findings_and_ids_of_unknown_classes(tmp_path):
     text = text_of(report)
     assert "error: " in text
     assert report["proposal"]["command"] in text
-    assert "3 examples, 2 of them readable" in text
+    assert "3 examples, 2 of them without errors" in text
 
 
 def test_file_names_that_are_no_text(tmp_path):
