@@ -33,7 +33,7 @@ losses = {name: float(value) for name, value in model.train_on_batch(batch, retu
 networks = model.generator, model.discriminator
 moved = [float(np.abs(n.trainable_variables[0] - b).max()) for n, b in zip(networks, before)]
 print(json.dumps({
-    "pairs": pipeline.num_examples, "channels": config.model.semantic_channels, "losses": losses, "moved": moved,
+    "pairs": pipeline.num_examples, "channels": model.discriminator.trainable_variables[0].shape[-2] - 3, "losses": losses, "moved": moved,
     "parameters": [sum(int(np.prod(v.shape)) for v in n.trainable_variables) for n in networks],
     "size": batch["image"].shape[1:3].as_list() == list(config.model.image_size),
     "edges": "instance" in batch,

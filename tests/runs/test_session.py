@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import sys
 import signal
 
 import keras
@@ -159,6 +160,18 @@ def test_bad_data_in_the_middle_saves_what_was_trained(tmp_path, monkeypatch):
     Image.fromarray(np.zeros((40, 40), "uint8")).save(bad)
     monkeypatch.undo()
     assert session.train(config, run, resume=True, options=RunOptions(**DENSE), verbose=0).step == 9
+
+
+def test_a_signal_that_was_swallowed_ends_the_run_before_its_first_step(tmp_path):
+    def check_stopped():
+        sys.exit(130)
+
+    run = Run(tmp_path / "run")
+    with pytest.raises(SystemExit):
+        session.train(tiny_config(), run, options=RunOptions(**DENSE), verbose=0, check_stopped=check_stopped)
+    assert not run.checkpoints.exists()
+    run.hold()  # which nobody holds any more
+    run.release()
 
 
 def test_what_a_look_at_the_files_shows_ends_a_run_before_it_begins(tmp_path):
