@@ -31,9 +31,10 @@ model = build_model(config, pipeline.steps_per_epoch)
 before = [np.array(network.trainable_variables[0]) for network in (model.generator, model.discriminator)]
 losses = {name: float(value) for name, value in model.train_on_batch(batch, return_dict=True).items()}
 networks = model.generator, model.discriminator
+channels = model.discriminator.trainable_variables[0].shape[-2] - 3  # beside those of the image
 moved = [float(np.abs(n.trainable_variables[0] - b).max()) for n, b in zip(networks, before)]
 print(json.dumps({
-    "pairs": pipeline.num_examples, "channels": model.discriminator.trainable_variables[0].shape[-2] - 3, "losses": losses, "moved": moved,
+    "pairs": pipeline.num_examples, "channels": channels, "losses": losses, "moved": moved,
     "parameters": [sum(int(np.prod(v.shape)) for v in n.trainable_variables) for n in networks],
     "size": batch["image"].shape[1:3].as_list() == list(config.model.image_size),
     "edges": "instance" in batch,

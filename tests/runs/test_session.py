@@ -3,8 +3,8 @@
 import json
 import os
 import shutil
-import sys
 import signal
+import sys
 
 import keras
 import numpy as np
