@@ -70,8 +70,8 @@ class ModelConfig(Config):
             nearest = tuple(max(factor, round(s / factor) * factor) for s in size)
             raise UserError(
                 f"`image_size` must be a multiple of {factor} in both directions, because `depth` {self.depth} doubles "
-                f"the size {self.upsamplings} times. Received: {size[0]}x{size[1]}; the nearest that fits is "
-                f"{nearest[0]}x{nearest[1]}."
+                f"the size {self.upsamplings} times. Received: {size[0]}x{size[1]} (height x width); the nearest that "
+                f"fits is {nearest[0]}x{nearest[1]}."
             )
 
     @property
