@@ -220,8 +220,14 @@ def test_label_map_of_unknown_size(training):
     [
         ({"image_size": (33, 64)}, "multiple of 32.*33x64 .height x width.; the nearest that fits is 32x64"),
         ({"image_size": (256, 300)}, "multiple of 32.*256x300 .height x width.; the nearest that fits is 256x288"),
-        ({"image_size": 100, "depth": "more"}, "multiple of 64.*100x100 .height x width.; the nearest that fits is 128x128"),
-        ({"image_size": (8, 128), "depth": "most"}, "multiple of 128.*8x128 .height x width.; the nearest that fits is 128x128"),
+        (
+            {"image_size": 100, "depth": "more"},
+            "multiple of 64.*100x100 .height x width.; the nearest that fits is 128x128",
+        ),
+        (
+            {"image_size": (8, 128), "depth": "most"},
+            "multiple of 128.*8x128 .height x width.; the nearest that fits is 128x128",
+        ),
         ({"image_size": (32,)}, r"\(height, width\).*\(32,\)"),
         ({"image_size": (32, 0)}, r"above 0.*\(32, 0\)"),
         ({"depth": "deep"}, "`depth` must be one of 'normal', 'more', 'most'. Received: 'deep'"),

@@ -32,7 +32,7 @@ KINDS = {
     "unused": Kind(WARNING, "classes that no pixel has"),
     "dark": Kind(WARNING, "nearly black photos of 16 bits"),
     "transparent": Kind(WARNING, "transparent photos"),
-    "turned": Kind(WARNING, "photos turned by their camera's note"),
+    "turned": Kind(WARNING, "pictures turned by a camera's note"),
     "aspect": Kind(WARNING, "another aspect than the image size"),
     "duplicates": Kind(WARNING, "photos in training and test"),
 }

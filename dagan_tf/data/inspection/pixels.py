@@ -55,12 +55,24 @@ def photo_faults(path, image):
         return []
 
 
-def _photo_faults(path, picture, image):
+def map_faults(path):
+    """What may be wrong with a label map or an instance map that could be read, as `photo_faults` gives it."""
+    try:
+        with Image.open(path) as picture:
+            return list(_turned(path, picture, "map: does the photo fit to it as it is turned?"))
+    except (OSError, ValueError):  # arrays
+        return []
+
+
+def _turned(path, picture, what):
     # Image's own: that of a PNG would decode it.
     orientation = Image.Image.getexif(picture).get(ExifTags.Base.Orientation, 1)
     if orientation != 1:
-        yield "turned", f"{path}: the camera's note (EXIF orientation {orientation}) turns this photo: does the label "\
-            "map fit to it as it is turned?", path  # fmt: skip
+        yield "turned", f"{path}: a camera's note (EXIF orientation {orientation}) turns this {what}", path
+
+
+def _photo_faults(path, picture, image):
+    yield from _turned(path, picture, "photo: does the label map fit to it as it is turned?")
     if picture.mode in DEEP_MODES and image.max() <= NEARLY_BLACK:
         yield "dark", (
             f"{path}: a photo of 16 bits whose brightest level is 1/16 of the range or less becomes nearly black. "
@@ -86,6 +98,7 @@ def example_faults(source, index, example):
             "smoothed edges. Was the map a JPEG, or resized without nearest neighbour? Make it anew from the original."
         )
         found.append(("noise", text, name))
+    found += [fault for role, path in files.items() if role != PHOTO for fault in map_faults(path)]
     if PHOTO in files and "image" in example:
         found += photo_faults(files[PHOTO], example["image"])
     return found

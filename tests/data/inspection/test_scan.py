@@ -105,6 +105,12 @@ def lossy(root):
     Image.fromarray(blocks(2)).save(root / "labels/002.png", format="JPEG")
 
 
+def turned_map(root):
+    exif = Image.Exif()
+    exif[0x0112] = 3
+    Image.fromarray(blocks(2)).save(root / "labels/002.png", exif=exif)
+
+
 def in_colours(root):
     Image.fromarray(photo(2)).save(root / "labels/002.png")
 
@@ -121,6 +127,7 @@ def with_steps(root):
         (dark, "dark", "warning", "nearly black"),
         (transparent, "transparent", "warning", "opacity from 90"),
         (turned, "turned", "warning", "orientation 6"),
+        (turned_map, "turned", "warning", "orientation 3) turns this map"),
         (cut_off, "unreadable", "error", "cut off"),
         (foreign_ids, "ids", "error", "id 3 (384 pixels in 1 map)"),
         (other_size, "sizes", "error", "12x16"),
