@@ -112,9 +112,9 @@ def check_indices(path, indices, colours, ids):
         colours: (n, 3), its palette.
         ids: the id of each class' colour, a dictionary.
     """
-    used = np.unique(indices)
-    named = {index: ids.get(tuple(colours[index].tolist()), index) for index in used.tolist() if index < len(colours)}
-    other = [index for index, named_id in named.items() if index != named_id]
+    named = {index: ids.get(tuple(colour), index) for index, colour in enumerate(colours.tolist())}
+    # Few files have any, so that the pixels need not be looked at.
+    other = [index for index, named_id in named.items() if index != named_id and (indices == index).any()]
     if other:
         raise UserError(
             f"{path}: expected a palette picture whose indices are ids. Received: colours of the ids "
