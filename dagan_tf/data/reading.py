@@ -67,8 +67,7 @@ def has_distinct_colours(spec):
 
 def _classes_of_ids(path, ids, spec):
     if ids.dtype == np.uint8 and spec.num_classes < NO_CLASS:
-        # One look into a table for each pixel takes a fifth of several passes over integers of four bytes, which
-        # would take as long as decoding does.
+        # One look into a table for each pixel, in the place of several passes over integers of four bytes.
         classes = np.take(_table(spec), ids)
         if classes.max() < spec.num_classes:
             return classes
